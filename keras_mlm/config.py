@@ -1,0 +1,240 @@
+"""What a model is and how it is pre-trained, as two frozen dataclasses of plain data."""
+
+import dataclasses
+import json
+from typing import Any, Literal
+
+from keras_mlm.errors import InputError
+
+FORMAT_VERSION = 1
+
+# layers, hidden size, attention heads (64 wide each); the feed-forward layer is four times as wide as the hidden state.
+PRESETS: dict[str, tuple[int, int, int]] = {
+    "tiny": (2, 128, 2),
+    "mini": (4, 256, 4),
+    "small": (4, 512, 8),
+    "medium": (8, 512, 8),
+    "base": (12, 768, 12),
+    "large": (24, 1024, 16),
+}
+
+# A style names what a preset leaves open. `classic` is the paper. `short_budget` is the same objective on an
+# architecture that learns within minutes: post-norm with learned positions needs hours to leave its first plateau.
+STYLES: dict[str, dict[str, dict[str, Any]]] = {
+    "classic": {"model": {}, "pretraining": {}},
+    "short_budget": {
+        "model": {"norm": "pre", "position": "rotary", "dropout": 0.0},
+        "pretraining": {"learning_rate": 2e-3},
+    },
+}
+
+
+def _from_dict(cls: type, data: dict[str, Any], what: str) -> Any:
+    known = {field.name for field in dataclasses.fields(cls)}
+    unknown = sorted(set(data) - known)
+    if unknown:
+        raise InputError(f"{what} has unknown entries {', '.join(unknown)}; known are {', '.join(sorted(known))}")
+    try:
+        return cls(**data)
+    except TypeError as error:
+        raise InputError(f"{what}: {error}") from error
+
+
+def _check_style(style: str) -> None:
+    if style not in STYLES:
+        raise InputError(f"unknown style {style!r}; known are {', '.join(STYLES)}")
+
+
+@dataclasses.dataclass(frozen=True)
+class BertConfig:
+    """The architecture of one BERT, saved with every model.
+
+    Args:
+        vocabulary_size: int, number of tokens.
+        num_layers: int, number of encoder blocks. Defaults to `4`.
+        num_heads: int, attention heads a block. Defaults to `4`.
+        hidden_dim: int, width of the hidden state; a multiple of `num_heads`. Defaults to `256`.
+        intermediate_dim: int, width inside the feed-forward layer. Defaults to `1024`.
+        max_sequence_length: int, the longest row in tokens. Defaults to `512`.
+        num_segments: int, segment ids told apart. Defaults to `2`.
+        dropout: float in [0, 1), the share dropped in embeddings, attention scores and block outputs. Defaults to `0.1`.
+        norm: `"post"` (the paper) or `"pre"` (normalised before each sub-layer, and once at the end).
+        position: `"learned"` (the paper) or `"rotary"` (queries and keys turned by their position).
+        next_sentence: bool, whether the model has a pooler and next-sentence head. Defaults to `True`.
+        layer_norm_epsilon: float. Defaults to `1e-12`.
+        initializer_range: float, standard deviation of the truncated normal the weights start from. Defaults to `0.02`.
+
+    Raises:
+        InputError: a value that no model can have; the message names it.
+
+    Example:
+        ```python
+        config = BertConfig.from_preset("mini", vocabulary_size=8000, norm="pre", position="rotary")
+        ```
+
+    References:
+        - [BERT](https://arxiv.org/abs/1810.04805), [smaller BERTs](https://arxiv.org/abs/1908.08962)
+    """
+
+    vocabulary_size: int
+    num_layers: int = 4
+    num_heads: int = 4
+    hidden_dim: int = 256
+    intermediate_dim: int = 1024
+    max_sequence_length: int = 512
+    num_segments: int = 2
+    dropout: float = 0.1
+    norm: Literal["post", "pre"] = "post"
+    position: Literal["learned", "rotary"] = "learned"
+    next_sentence: bool = True
+    layer_norm_epsilon: float = 1e-12
+    initializer_range: float = 0.02
+
+    def __post_init__(self) -> None:
+        for name in ("vocabulary_size", "num_layers", "num_heads", "hidden_dim", "intermediate_dim",
+                     "max_sequence_length", "num_segments"):  # fmt: skip
+            value = getattr(self, name)
+            if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+                raise InputError(f"{name} must be a whole number of at least 1, not {value!r}")
+        if self.hidden_dim % self.num_heads:
+            raise InputError(f"hidden_dim {self.hidden_dim} is not a multiple of num_heads {self.num_heads}")
+        if self.norm not in ("post", "pre"):
+            raise InputError(f"norm must be 'post' or 'pre', not {self.norm!r}")
+        if self.position not in ("learned", "rotary"):
+            raise InputError(f"position must be 'learned' or 'rotary', not {self.position!r}")
+        if self.position == "rotary" and self.hidden_dim // self.num_heads % 2:
+            raise InputError(f"rotary positions need an even head width, not {self.hidden_dim // self.num_heads}")
+        if not 0 <= self.dropout < 1:
+            raise InputError(f"dropout must be in [0, 1), not {self.dropout!r}")
+
+    @classmethod
+    def from_preset(cls, preset: str, *, style: str = "classic", **overrides: Any) -> "BertConfig":
+        """Return the architecture of a preset and style, with any entry overridden.
+
+        Args:
+            preset: str, one of `tiny`, `mini`, `small`, `medium`, `base`, `large`.
+            style: str, `classic` or `short_budget`. Defaults to `"classic"`.
+            **overrides: entries of the config; `vocabulary_size` is required.
+
+        Returns:
+            A `BertConfig`.
+
+        Raises:
+            InputError: an unknown preset or style; the message lists the known ones.
+        """
+        if preset not in PRESETS:
+            raise InputError(f"unknown preset {preset!r}; known are {', '.join(PRESETS)}")
+        _check_style(style)
+        num_layers, hidden_dim, num_heads = PRESETS[preset]
+        sizes = {
+            "num_layers": num_layers,
+            "num_heads": num_heads,
+            "hidden_dim": hidden_dim,
+            "intermediate_dim": 4 * hidden_dim,
+        }
+        return cls(**{**sizes, **STYLES[style]["model"], **overrides})
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the config as plain data."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> "BertConfig":
+        """Return the config that `to_dict` wrote. Raises `InputError` on unknown or missing entries."""
+        return _from_dict(cls, data, "the model config")
+
+
+@dataclasses.dataclass(frozen=True)
+class PretrainingConfig:
+    """How one BERT is pre-trained, saved with every run.
+
+    Args:
+        length: int, tokens a row, special tokens included. Defaults to `128`.
+        batch_size: int, rows in the global batch. Defaults to `64`.
+        masking: `"token"` or `"whole_word"`, what is masked together. Defaults to `"token"`.
+        mask_selection_rate: float, share of a row's tokens to predict. Defaults to `0.15`.
+        mask_selection_length: int, the most predictions a row; by default the rate times the length, rounded up.
+        next_sentence: bool, whether rows are sentence pairs and the next-sentence loss is learned. Defaults to `True`.
+        learning_rate: float, the highest rate. Defaults to `1e-4`.
+        warmup: float, share of the run in which the rate rises. Defaults to `0.1`.
+        weight_decay: float, not applied to norms and biases. Defaults to `0.01`.
+        clip_norm: float, the largest norm of all gradients together. Defaults to `1.0`.
+        steps: int, optimizer steps in all; exactly one of `steps` and `minutes` is given.
+        minutes: float, wall-clock budget of the training loop.
+        seed: int, of everything random. Defaults to `0`.
+        deterministic: bool, whether a rerun gives the same bits. Defaults to `False`.
+
+    Raises:
+        InputError: a value that no run can have; the message names it.
+
+    Example:
+        ```python
+        config = PretrainingConfig(length=128, batch_size=32, minutes=10)
+        ```
+    """
+
+    length: int = 128
+    batch_size: int = 64
+    masking: Literal["token", "whole_word"] = "token"
+    mask_selection_rate: float = 0.15
+    mask_selection_length: int | None = None
+    next_sentence: bool = True
+    learning_rate: float = 1e-4
+    warmup: float = 0.1
+    weight_decay: float = 0.01
+    clip_norm: float = 1.0
+    steps: int | None = None
+    minutes: float | None = None
+    seed: int = 0
+    deterministic: bool = False
+
+    def __post_init__(self) -> None:
+        if self.length < 8:
+            raise InputError(f"length must be at least 8 tokens, not {self.length}")
+        if self.batch_size < 1:
+            raise InputError(f"batch_size must be at least 1, not {self.batch_size}")
+        if self.masking not in ("token", "whole_word"):
+            raise InputError(f"masking must be 'token' or 'whole_word', not {self.masking!r}")
+        if not 0 < self.mask_selection_rate < 1:
+            raise InputError(f"mask_selection_rate must be between 0 and 1, not {self.mask_selection_rate!r}")
+        if self.mask_selection_length is not None and self.mask_selection_length < 1:
+            raise InputError(f"mask_selection_length must be at least 1, not {self.mask_selection_length}")
+        if not 0 <= self.warmup < 1:
+            raise InputError(f"warmup must be in [0, 1), not {self.warmup!r}")
+        if self.learning_rate <= 0:
+            raise InputError(f"learning_rate must be above 0, not {self.learning_rate!r}")
+        if (self.steps is None) == (self.minutes is None):
+            raise InputError("give the length of the run either in steps or in minutes")
+        if self.steps is not None and self.steps < 1:
+            raise InputError(f"steps must be at least 1, not {self.steps}")
+        if self.minutes is not None and self.minutes <= 0:
+            raise InputError(f"minutes must be above 0, not {self.minutes!r}")
+        if self.deterministic and self.steps is None:
+            raise InputError("deterministic needs steps: a run measured in minutes depends on the machine's speed")
+
+    @property
+    def predictions(self) -> int:
+        """The number of mask slots a row has."""
+        if self.mask_selection_length is not None:
+            return self.mask_selection_length
+        return -int(-self.mask_selection_rate * self.length // 1)
+
+    @classmethod
+    def from_style(cls, style: str = "classic", **overrides: Any) -> "PretrainingConfig":
+        """Return a style's way to train, with any entry overridden. Raises `InputError` on an unknown style."""
+        _check_style(style)
+        return cls(**{**STYLES[style]["pretraining"], **overrides})
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the config as plain data."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> "PretrainingConfig":
+        """Return the config that `to_dict` wrote. Raises `InputError` on unknown or missing entries."""
+        return _from_dict(cls, data, "the pre-training config")
+
+
+def dump_json(data: dict[str, Any]) -> str:
+    """Return plain data as the JSON text every file of this package is written in."""
+    return json.dumps(data, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
