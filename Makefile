@@ -32,7 +32,7 @@ help:  ## list the targets
 environment: .venv/installed  ## install the package into .venv
 
 quickstart: environment  ## text in, BERT out: MINUTES=4, TEXT="a.txt folder/", FRESH=1
-	@$(BIN)/python recipes/quickstart.py --minutes $(MINUTES) $(if $(TEXT),--text $(TEXT)) $(if $(FRESH),--fresh true)
+	@$(BIN)/python recipes/quickstart.py --minutes $(MINUTES) $(if $(TEXT),--text $(TEXT)) $(if $(FRESH),--fresh)
 
 test: .venv/installed-test  ## the tests
 	$(BIN)/python -m pytest -m "not slow"

@@ -2,22 +2,26 @@
 
 import errno
 import logging
-import os
 import sys
 from collections.abc import Callable
-from typing import Any, NoReturn
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
 
 from keras_mlm.environment import check_environment, quiet_tensorflow
 from keras_mlm.errors import InputError, Interrupted, RunError
 
 logger = logging.getLogger("keras_mlm")
 
+# What the operating system could not do although the arguments were right.
+_RUN_TIME = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.ENOMEM)
+
 
 def run(function: Callable[..., Any], *, arguments: list[str] | None = None) -> NoReturn:
     """Parse the command line by the function's signature and docstring, call it, and exit.
 
-    Every parameter of the function is an option `--name`; its type and its line under `Args:` make the help. The
-    option `--verbose` shows TensorFlow's and debugging messages and tracebacks.
+    Every keyword-only parameter of the function is an option `--name`, a list takes several values, a bool is a
+    switch, and parameters before the `*` are positional; types and lines under `Args:` make the help. The option
+    `--verbose` shows TensorFlow's and debugging messages and tracebacks.
 
     Args:
         function: callable whose parameters have types and whose docstring has `Args:`.
@@ -33,38 +37,60 @@ def run(function: Callable[..., Any], *, arguments: list[str] | None = None) -> 
             command_line.run(fill_mask)
         ```
     """
-    from jsonargparse import ArgumentParser
+    import cyclopts
 
-    parser = ArgumentParser(
-        prog=os.path.basename(sys.argv[0]), description=(function.__doc__ or "").split("\n\nArgs:")[0]
+    app = cyclopts.App(
+        name=Path(sys.argv[0]).name,
+        version_flags=[],
+        help_format="plaintext",
+        result_action="return_value",
+        default_parameter=cyclopts.Parameter(consume_multiple=True, negative=()),
     )
-    parser.add_function_arguments(function, as_group=False, as_positional=False)
-    parser.add_argument("--verbose", action="store_true", help="Show TensorFlow's messages, debug logs and tracebacks.")
-    options = vars(parser.parse_args(arguments))
-    verbose = options.pop("verbose")
-    if not verbose:
-        quiet_tensorflow()
-    logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
-    logger.setLevel(logging.DEBUG if verbose else logging.INFO)
-    sys.exit(_call(function, options, verbose))
+    app.default(function)
+    verbose_help = cyclopts.Parameter(help="Show TensorFlow's messages, debug logs and tracebacks.")
+
+    @app.meta.default
+    def command(
+        *tokens: Annotated[str, cyclopts.Parameter(show=False, allow_leading_hyphen=True)],
+        verbose: Annotated[bool, verbose_help] = False,
+    ) -> int:
+        if not verbose:
+            quiet_tensorflow()
+        logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
+        logger.setLevel(logging.DEBUG if verbose else logging.INFO)
+        call, bound, _ = app.parse_args(tokens, print_error=False, exit_on_error=False)
+        if call is not function:
+            call(*bound.args, **bound.kwargs)  # --help, which needs no working environment
+            return 0
+        return _call(call, bound.args, bound.kwargs, verbose)
+
+    try:
+        code = app.meta(arguments, print_error=False, exit_on_error=False)
+    except cyclopts.CycloptsError as error:
+        sys.stderr.write(f"error: {_one_line(error)} (--help lists the options)\n")
+        code = InputError.exit_code
+    sys.exit(code)
 
 
-def _call(function: Callable[..., Any], options: dict[str, Any], verbose: bool) -> int:
+def _call(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], verbose: bool) -> int:
+    failed: BaseException
     try:
         check_environment()
-        function(**options)
+        function(*args, **kwargs)
         return 0
-    except (InputError, RunError) as error:
-        failed, code = error, error.exit_code
-    except Interrupted as error:
+    except (InputError, RunError, Interrupted) as error:
         failed, code = error, error.exit_code
     except KeyboardInterrupt as error:
         failed, code = error, Interrupted.exit_code
     except OSError as error:
-        # A full disk, a missing permission: the operating system's own words and the path say what to do.
-        failed, code = error, 1 if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EIO) else 2
+        # The operating system's own words and the path say what to do.
+        failed, code = error, RunError.exit_code if error.errno in _RUN_TIME else InputError.exit_code
     if verbose:
         logger.error("", exc_info=failed)
-    message = " ".join(str(failed).split()) or "interrupted"
-    sys.stderr.write(f"error: {message}\n" if code != Interrupted.exit_code else f"stopped: {message}\n")
+    word = "stopped" if code == Interrupted.exit_code else "error"
+    sys.stderr.write(f"{word}: {_one_line(failed) or 'interrupted'}\n")
     return code
+
+
+def _one_line(error: BaseException) -> str:
+    return " ".join(str(error).split())
