@@ -57,7 +57,7 @@ class BertConfig:
         intermediate_dim: int, width inside the feed-forward layer. Defaults to `1024`.
         max_sequence_length: int, the longest row in tokens. Defaults to `512`.
         num_segments: int, segment ids told apart. Defaults to `2`.
-        dropout: float in [0, 1), the share dropped in embeddings, attention scores and block outputs. Defaults to `0.1`.
+        dropout: float in [0, 1), the share dropped of embeddings, attention scores, outputs. Defaults to `0.1`.
         norm: `"post"` (the paper) or `"pre"` (normalised before each sub-layer, and once at the end).
         position: `"learned"` (the paper) or `"rotary"` (queries and keys turned by their position).
         next_sentence: bool, whether the model has a pooler and next-sentence head. Defaults to `True`.
