@@ -1,0 +1,133 @@
+"""Ends a run after so many steps or minutes, and fits the learning rate's curve to them."""
+
+import math
+import time
+from typing import Any
+
+import keras
+
+from keras_mlm.errors import InputError
+from keras_mlm.training.schedules import warmup_linear
+
+
+class TrainingBudget(keras.callbacks.Callback):
+    """Stop `fit` when a number of steps or minutes is used up, and set the learning rate before every step.
+
+    The rate rises and falls as `warmup_linear` says, from the share of the budget that is used; the last step has a
+    rate near 0. Minutes count the time inside `fit`, the first step's tracing included, so that a run ends when the
+    clock says so. The curve leaves the tracing out: otherwise the rate would jump at the second step.
+
+    A checkpoint keeps `state()`, so steps and minutes add up over all runs until the budget is used.
+
+    Args:
+        steps: int, optimizer steps in all; exactly one of `steps` and `minutes` is given.
+        minutes: float, minutes in all.
+        learning_rate: float, the highest rate.
+        warmup: float in [0, 1), share of the budget in which the rate rises. Defaults to `0.1`.
+
+    Raises:
+        InputError: both or neither of `steps` and `minutes`.
+
+    Example:
+        ```python
+        budget = TrainingBudget(minutes=4, learning_rate=2e-3)
+        model.fit(batches, epochs=10**6, steps_per_epoch=100, callbacks=[budget])
+        ```
+    """
+
+    def __init__(
+        self,
+        *,
+        steps: int | None = None,
+        minutes: float | None = None,
+        learning_rate: float,
+        warmup: float = 0.1,
+    ) -> None:
+        super().__init__()
+        if (steps is None) == (minutes is None):
+            raise InputError("give the length of the run either in steps or in minutes")
+        self.steps = steps
+        self.minutes = minutes
+        self.learning_rate = learning_rate
+        self.warmup = warmup
+        self.step = 0
+        # The first step of every process is slow (it traces and compiles): it is kept apart from the pace.
+        self._seconds = 0.0
+        self._startup_steps = 0
+        self._startup_seconds = 0.0
+        self._started: float | None = None
+        self._starting = False
+
+    @property
+    def seconds(self) -> float:
+        """The time spent inside `fit`, in all runs together."""
+        return self._seconds + (time.monotonic() - self._started if self._started is not None else 0.0)
+
+    @property
+    def progress(self) -> float:
+        """The share of the budget that is used, in [0, 1]."""
+        if self.steps is not None:
+            # The middle of the step to come: neither the first nor the last step is wasted on a rate of 0.
+            return min(1.0, (self.step + 0.5) / self.steps)
+        whole = 60.0 * (self.minutes or 0.0) - self._startup_seconds
+        return min(1.0, max(0.0, (self.seconds - self._startup_seconds) / whole)) if whole > 0 else 1.0
+
+    @property
+    def used_up(self) -> bool:
+        """Whether nothing is left to do."""
+        if self.steps is not None:
+            return self.step >= self.steps
+        return self.seconds >= 60.0 * (self.minutes or 0.0)
+
+    @property
+    def steps_per_second(self) -> float:
+        """The mean pace in all runs together, without the first step of each; NaN before the second step."""
+        steps, seconds = self.step - self._startup_steps, self.seconds - self._startup_seconds
+        return steps / seconds if steps > 0 and seconds > 0 else math.nan
+
+    @property
+    def seconds_left(self) -> float:
+        """The time the rest of the budget takes; NaN as long as the pace is unknown."""
+        if self.steps is not None:
+            return (self.steps - self.step) / self.steps_per_second
+        return max(0.0, 60.0 * (self.minutes or 0.0) - self.seconds)
+
+    def state(self) -> dict[str, Any]:
+        """Return what has been used so far, as plain data."""
+        return {
+            "step": self.step,
+            "seconds": self.seconds,
+            "startup_steps": self._startup_steps,
+            "startup_seconds": self._startup_seconds,
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Continue from what `state` returned."""
+        self.step = int(state["step"])
+        self._seconds = float(state["seconds"])
+        self._startup_steps = int(state["startup_steps"])
+        self._startup_seconds = float(state["startup_seconds"])
+
+    def on_train_begin(self, logs: dict[str, float] | None = None) -> None:
+        """Start the clock."""
+        self._started = time.monotonic()
+        self._starting = True
+
+    def on_train_batch_begin(self, batch: int, logs: dict[str, float] | None = None) -> None:
+        """Set the learning rate of the step to come."""
+        self.model.optimizer.learning_rate = self.learning_rate * warmup_linear(self.progress, self.warmup)
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
+        """Count the step and stop when the budget is used up."""
+        self.step += 1
+        if self._starting and self._started is not None:
+            self._starting = False
+            self._startup_steps += 1
+            self._startup_seconds += time.monotonic() - self._started
+        if self.used_up:
+            self.model.stop_training = True
+
+    def on_train_end(self, logs: dict[str, float] | None = None) -> None:
+        """Stop the clock."""
+        self._seconds = self.seconds
+        self._started = None
