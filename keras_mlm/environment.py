@@ -1,7 +1,14 @@
 """Checks, before any work starts, that the installed packages and settings can do it."""
 
+import contextlib
+import importlib.abc
+import importlib.machinery
 import importlib.metadata
 import os
+import re
+import sys
+from collections.abc import Iterator, Sequence
+from types import ModuleType
 
 from keras_mlm.errors import InputError
 
@@ -12,11 +19,15 @@ def quiet_tensorflow() -> None:
     """Turn off TensorFlow's start-up banners; call it before TensorFlow is imported."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
-    os.environ.setdefault("ABSL_MIN_LOG_LEVEL", "3")
+    if "tensorflow" not in sys.modules and not any(isinstance(finder, _QuietFinder) for finder in sys.meta_path):
+        sys.meta_path.insert(0, _QuietFinder())
 
 
 def check_environment(backend: str = "tensorflow") -> None:
     """Raise if an environment variable or an installed version would make the work fail later or silently differ.
+
+    Where nothing asks for a Keras backend, the one that is needed is asked for: a `keras.json` in the home folder
+    could otherwise choose another.
 
     Args:
         backend: str, the Keras backend the work needs. Defaults to `"tensorflow"`.
@@ -31,7 +42,7 @@ def check_environment(backend: str = "tensorflow") -> None:
         check_environment()
         ```
     """
-    asked = os.environ.get("KERAS_BACKEND", backend)
+    asked = os.environ.setdefault("KERAS_BACKEND", backend)
     if asked != backend:
         raise InputError(
             f"KERAS_BACKEND is {asked!r}, but this needs {backend!r}: run `export KERAS_BACKEND={backend}`"
@@ -41,13 +52,13 @@ def check_environment(backend: str = "tensorflow") -> None:
             "TF_USE_LEGACY_KERAS asks for Keras 2, which this does not run on: run `unset TF_USE_LEGACY_KERAS`"
         )
     keras = _version("keras")
-    if tuple(int(part) for part in keras.split(".")[:2]) < OLDEST_KERAS:
+    if _minor(keras) < OLDEST_KERAS:
         wanted = ".".join(map(str, OLDEST_KERAS))
         raise InputError(f"keras {keras} is too old: run `pip install 'keras>={wanted}'`")
     if backend == "tensorflow":
         tensorflow, text = _version("tensorflow"), _version("tensorflow-text")
-        minor = ".".join(tensorflow.split(".")[:2])
-        if text.split(".")[:2] != tensorflow.split(".")[:2]:
+        if _minor(text) != _minor(tensorflow):
+            minor = ".".join(map(str, _minor(tensorflow)))
             raise InputError(
                 f"tensorflow {tensorflow} and tensorflow-text {text} do not match: "
                 f"run `pip install 'tensorflow-text=={minor}.*'`"
@@ -59,3 +70,45 @@ def _version(package: str) -> str:
         return importlib.metadata.version(package)
     except importlib.metadata.PackageNotFoundError:
         raise InputError(f"{package} is not installed: run `pip install {package}`") from None
+
+
+def _minor(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in re.findall(r"\d+", version)[:2])
+
+
+class _QuietFinder(importlib.abc.MetaPathFinder):
+    """Finds TensorFlow once, to import it with standard error muted.
+
+    TensorFlow 2.21 writes four lines while its libraries are loaded, before it reads any setting of its log level.
+    """
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> importlib.machinery.ModuleSpec | None:
+        if fullname != "tensorflow":
+            return None
+        sys.meta_path.remove(self)
+        spec = importlib.machinery.PathFinder.find_spec(fullname, path, target)
+        if spec is not None and spec.loader is not None:
+            execute = spec.loader.exec_module
+
+            def execute_quietly(module: ModuleType) -> None:
+                with _standard_error_muted():
+                    execute(module)
+
+            spec.loader.exec_module = execute_quietly  # type: ignore[method-assign]
+        return spec
+
+
+@contextlib.contextmanager
+def _standard_error_muted() -> Iterator[None]:
+    """Send what native code writes to file descriptor 2 nowhere; exceptions pass."""
+    sys.stderr.flush()
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
