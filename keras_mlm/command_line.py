@@ -95,8 +95,10 @@ def _call(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str,
         failed, code = error, exit_code
     if verbose:
         logger.error("", exc_info=failed)
-    word = "stopped" if code == Interrupted.exit_code else "error"
-    sys.stderr.write(f"{word}: {_one_line(failed) or type(failed).__name__}\n")
+    if code == Interrupted.exit_code:
+        sys.stderr.write(f"stopped: {_one_line(failed) or 'interrupted'}\n")
+    else:
+        sys.stderr.write(f"error: {_one_line(failed) or type(failed).__name__}\n")
     return code
 
 

@@ -1,0 +1,114 @@
+import os
+import subprocess
+import sys
+
+import pytest
+
+from keras_mlm import environment
+from keras_mlm.errors import InputError
+
+GOOD = {"keras": "3.15.1", "tensorflow": "2.21.0", "tensorflow-text": "2.21.1"}
+
+
+@pytest.fixture
+def installed(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """The versions that seem to be installed; a test changes them."""
+    versions = dict(GOOD)
+
+    def version(package: str) -> str:
+        if package not in versions:
+            raise environment.importlib.metadata.PackageNotFoundError(package)
+        return versions[package]
+
+    monkeypatch.setattr(environment.importlib.metadata, "version", version)
+    monkeypatch.delenv("KERAS_BACKEND", raising=False)
+    monkeypatch.delenv("TF_USE_LEGACY_KERAS", raising=False)
+    return versions
+
+
+def complaint(**arguments: str) -> str:
+    with pytest.raises(InputError) as caught:
+        environment.check_environment(**arguments)
+    message = str(caught.value)
+    assert "\n" not in message and "run `" in message, "one line, and the way out"
+    return message
+
+
+def test_what_is_installed_here_passes():
+    environment.check_environment()
+
+
+def test_a_good_environment_passes_and_the_backend_is_fixed(installed):
+    environment.check_environment()
+    assert os.environ["KERAS_BACKEND"] == "tensorflow"
+
+
+def test_another_backend_is_named_with_the_command_that_mends_it(installed, monkeypatch):
+    monkeypatch.setenv("KERAS_BACKEND", "jax")
+    assert "'jax'" in complaint() and "export KERAS_BACKEND=tensorflow" in complaint()
+    del installed["tensorflow"], installed["tensorflow-text"]
+    environment.check_environment("jax")  # needs no TensorFlow
+
+
+@pytest.mark.parametrize("value", ["1", "True", "true"])
+def test_keras_2_is_refused(installed, monkeypatch, value):
+    monkeypatch.setenv("TF_USE_LEGACY_KERAS", value)
+    assert "unset TF_USE_LEGACY_KERAS" in complaint()
+
+
+def test_keras_2_switched_off_is_no_problem(installed, monkeypatch):
+    monkeypatch.setenv("TF_USE_LEGACY_KERAS", "0")
+    environment.check_environment()
+
+
+@pytest.mark.parametrize("version", ["3.14.9", "2.15.0", "3.9.0"])
+def test_an_old_keras_is_refused(installed, version):
+    installed["keras"] = version
+    assert f"keras {version}" in complaint() and "'keras>=3.15'" in complaint()
+
+
+@pytest.mark.parametrize("version", ["3.15.0", "3.16rc1", "4.0.0"])
+def test_a_newer_keras_passes(installed, version):
+    installed["keras"] = version
+    environment.check_environment()
+
+
+def test_a_pair_that_does_not_match_is_refused(installed):
+    installed["tensorflow-text"] = "2.20.0"
+    assert "tensorflow 2.21.0 and tensorflow-text 2.20.0" in complaint()
+    assert "'tensorflow-text==2.21.*'" in complaint()
+
+
+@pytest.mark.parametrize("package", sorted(GOOD))
+def test_a_missing_package_is_named(installed, package):
+    del installed[package]
+    assert f"pip install {package}" in complaint()
+
+
+def in_a_new_process(code: str) -> subprocess.CompletedProcess:
+    settings = {name: value for name, value in os.environ.items() if not name.startswith(("TF_", "ABSL"))}
+    return subprocess.run(
+        [sys.executable, "-c", code], env=settings, capture_output=True, text=True, timeout=120, check=False
+    )
+
+
+def test_tensorflow_is_imported_without_banners_but_errors_are_heard():
+    done = in_a_new_process(
+        "from keras_mlm.environment import quiet_tensorflow\n"
+        "quiet_tensorflow(); quiet_tensorflow()\n"
+        "import tensorflow, sys\n"
+        "assert tensorflow.__spec__.name == 'tensorflow'\n"
+        "sys.stderr.write('heard')"
+    )
+    assert (done.returncode, done.stderr) == (0, "heard")
+
+
+def test_a_failing_import_still_has_its_traceback(tmp_path):
+    (tmp_path / "tensorflow.py").write_text("raise ImportError('broken library')")
+    done = in_a_new_process(
+        f"import sys; sys.path.insert(0, {str(tmp_path)!r})\n"
+        "from keras_mlm.environment import quiet_tensorflow\n"
+        "quiet_tensorflow()\n"
+        "import tensorflow"
+    )
+    assert done.returncode == 1 and "broken library" in done.stderr
