@@ -1,0 +1,87 @@
+"""What one run is and how far it got: the `run/` folder beside the model it trains."""
+
+import importlib.metadata
+import json
+from typing import Any
+
+import tensorflow as tf
+
+from keras_mlm.config import FORMAT_VERSION, dump_json
+from keras_mlm.errors import InputError
+from keras_mlm.training.settings import settings_difference
+
+
+class RunFolder:
+    """The folder `run/` in a model folder: `run.json`, checkpoints and TensorBoard logs.
+
+    Args:
+        output: str, the model folder, local or remote; it need not exist.
+
+    Example:
+        ```python
+        run = RunFolder("saved_models/news")
+        if run.begin({"model": config.to_dict(), "pretraining": training.to_dict()}) is None:
+            ...  # train, save the model
+            run.finish(metrics)
+        ```
+    """
+
+    def __init__(self, output: str) -> None:
+        self.output = output
+        self.path = tf.io.gfile.join(output, "run")
+        self.checkpoints = tf.io.gfile.join(self.path, "checkpoints")
+        self.logs = tf.io.gfile.join(self.path, "logs")
+        self._file = tf.io.gfile.join(self.path, "run.json")
+
+    def begin(self, settings: dict[str, Any]) -> dict[str, Any] | None:
+        """Start a run, or find the one that the same settings started.
+
+        Args:
+            settings: dict of plain data, everything that decides what is learned.
+
+        Returns:
+            The metrics of a finished run; `None` if there is something left to do.
+
+        Raises:
+            InputError: the folder holds a run with other settings, or a model without a run.
+        """
+        if not tf.io.gfile.exists(self._file):
+            if tf.io.gfile.exists(tf.io.gfile.join(self.output, "config.json")):
+                raise InputError(f"{self.output} holds a model that was not trained there: choose another --output")
+            self._write({"settings": settings})
+            return None
+        stored = self._read()
+        difference = settings_difference(stored["settings"], settings)
+        if difference:
+            raise InputError(
+                f"{self.output} holds a run with other settings: {difference}; give the same, choose another "
+                "--output, or remove the folder"
+            )
+        # Without its model a finished run has to be saved again, from the last checkpoint.
+        saved = tf.io.gfile.exists(tf.io.gfile.join(self.output, "config.json"))
+        return stored.get("metrics") if saved else None
+
+    def finish(self, metrics: dict[str, Any]) -> None:
+        """Note that the run has ended and what came out."""
+        self._write({"settings": self._read()["settings"], "metrics": metrics})
+
+    def _read(self) -> dict[str, Any]:
+        try:
+            with tf.io.gfile.GFile(self._file) as file:
+                stored = json.loads(file.read())
+            if stored["format_version"] > FORMAT_VERSION:
+                raise InputError(f"{self._file} was written by a later version of keras_mlm: update keras_mlm")
+            if not isinstance(stored["settings"], dict):
+                raise TypeError("settings must be an object")
+        except (ValueError, KeyError, TypeError) as error:
+            if isinstance(error, InputError):
+                raise
+            raise InputError(f"{self._file} is damaged ({error}): choose another --output or remove it") from error
+        return stored
+
+    def _write(self, data: dict[str, Any]) -> None:
+        versions = {name: importlib.metadata.version(name) for name in ("keras", "tensorflow", "tensorflow-text")}
+        tf.io.gfile.makedirs(self.path)
+        with tf.io.gfile.GFile(self._file + ".partial", "w") as file:
+            file.write(dump_json({"format_version": FORMAT_VERSION, **data, "versions": versions}))
+        tf.io.gfile.rename(self._file + ".partial", self._file, overwrite=True)

@@ -1,0 +1,185 @@
+"""Keeps a run on disk so that a killed one goes on where it was, to the bit."""
+
+import logging
+import re
+import signal
+import threading
+import time
+from types import FrameType
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from keras_mlm.config import FORMAT_VERSION
+from keras_mlm.errors import InputError, Interrupted
+from keras_mlm.training.checkpoint_file import DamagedCheckpoint, read_checkpoint, write_checkpoint
+from keras_mlm.training.settings import settings_difference
+from keras_mlm.training.training_budget import TrainingBudget
+
+logger = logging.getLogger(__name__)
+
+_NAME = re.compile(r"step-(\d+)\.npz")
+
+
+class TrainingCheckpoint(keras.callbacks.Callback):
+    """Write checkpoints between steps, and restore the newest that is whole.
+
+    A checkpoint holds all variables of the model (the states of its random generators too) and of the optimizer, and
+    what of the budget is used. With the same batches from the returned step on, under
+    `tf.config.experimental.enable_op_determinism`, a run that was killed ends with the same bits as one that was not.
+
+    After Ctrl-C or SIGTERM the running step is finished, a checkpoint written, and `fit` ends in `Interrupted`; a
+    second Ctrl-C stops at once. Where a checkpoint cannot be written, training goes on and the log says so.
+
+    Args:
+        folder: str, local or remote, where `step-NNNNNNNN.npz` are written; made if absent.
+        budget: `TrainingBudget` of the same `fit`, which stands before this callback in the list.
+        settings: dict of plain data; a checkpoint of other settings is refused. Defaults to `None`, nothing.
+        every_seconds: float, time between checkpoints. Defaults to `120`.
+        keep: int, how many of the newest stay. Defaults to `2`.
+
+    Example:
+        ```python
+        checkpoint = TrainingCheckpoint("run/checkpoints", budget)
+        step = checkpoint.resume(model)
+        model.fit(dataset.batches(start_step=step), callbacks=[budget, checkpoint])
+        ```
+    """
+
+    def __init__(
+        self,
+        folder: str,
+        budget: TrainingBudget,
+        *,
+        settings: dict[str, Any] | None = None,
+        every_seconds: float = 120.0,
+        keep: int = 2,
+    ) -> None:
+        super().__init__()
+        self.folder = folder
+        self.budget = budget
+        self.settings = settings or {}
+        self.every_seconds = every_seconds
+        self.keep = keep
+        self._saved_step: int | None = None
+        self._next = 0.0
+        self._signal: int | None = None
+        self._handlers: dict[int, Any] = {}
+
+    def resume(self, model: keras.Model) -> int:
+        """Restore the newest whole checkpoint into a model and its optimizer, and the budget.
+
+        Args:
+            model: keras.Model, built and compiled.
+
+        Returns:
+            int, how many steps have been done; 0 without a checkpoint.
+
+        Raises:
+            InputError: the checkpoint belongs to other settings or to another model, or none of them can be read.
+        """
+        names = self._names()
+        for name in reversed(names):
+            try:
+                arrays, state = read_checkpoint(tf.io.gfile.join(self.folder, name))
+            except DamagedCheckpoint as error:
+                logger.warning("a checkpoint is damaged and left out: %s", error)
+                continue
+            self._check(name, state)
+            self._assign(name, _variables(model), arrays)
+            self.budget.restore(state["budget"])
+            self._saved_step = self.budget.step
+            return self.budget.step
+        if names:
+            raise InputError(f"no checkpoint in {self.folder} can be read: remove the folder to start anew")
+        return 0
+
+    def save(self) -> bool:
+        """Write a checkpoint of this moment now; return whether it could be written."""
+        path = tf.io.gfile.join(self.folder, f"step-{self.budget.step:08d}.npz")
+        arrays = {name: _to_numpy(variable) for name, variable in _variables(self.model).items()}
+        state = {"format_version": FORMAT_VERSION, "settings": self.settings, "budget": self.budget.state()}
+        try:
+            tf.io.gfile.makedirs(self.folder)
+            write_checkpoint(path, arrays, state)
+            for name in self._names()[: -self.keep]:
+                tf.io.gfile.remove(tf.io.gfile.join(self.folder, name))
+        except (OSError, tf.errors.OpError) as error:
+            kept = "there is none yet" if self._saved_step is None else f"the one of step {self._saved_step} stays"
+            logger.error("CHECKPOINT NOT WRITTEN at step %d (%s): training goes on, %s", self.budget.step, error, kept)
+            return False
+        self._saved_step = self.budget.step
+        return True
+
+    def on_train_begin(self, logs: dict[str, float] | None = None) -> None:
+        """Listen to Ctrl-C and SIGTERM."""
+        self._next = time.monotonic() + self.every_seconds
+        self._signal = None
+        if threading.current_thread() is threading.main_thread():
+            for number in (signal.SIGINT, signal.SIGTERM):
+                self._handlers[number] = signal.signal(number, self._on_signal)
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
+        """Write a checkpoint when it is time, or stop after a signal."""
+        if self._signal is not None:
+            self.model.stop_training = True
+        elif time.monotonic() >= self._next:
+            self.save()
+            self._next = time.monotonic() + self.every_seconds
+
+    def on_train_end(self, logs: dict[str, float] | None = None) -> None:
+        """Write the last checkpoint; after a signal, raise `Interrupted`."""
+        self._restore_signals()
+        if self._saved_step != self.budget.step:
+            self.save()
+        if self._signal is not None and not self.budget.used_up:
+            step = "no step" if self._saved_step is None else f"step {self._saved_step:,}"
+            raise Interrupted(f"{step} is saved in {self.folder}; the same command again continues from there")
+
+    def _on_signal(self, number: int, frame: FrameType | None) -> None:
+        self._signal = number
+        self._restore_signals()
+        logger.warning("stopping after this step; Ctrl-C again stops at once")
+
+    def _restore_signals(self) -> None:
+        for number, handler in self._handlers.items():
+            signal.signal(number, handler)
+        self._handlers.clear()
+
+    def _names(self) -> list[str]:
+        if not tf.io.gfile.isdir(self.folder):
+            return []
+        names = [name.rstrip("/") for name in tf.io.gfile.listdir(self.folder)]
+        return sorted((name for name in names if _NAME.fullmatch(name)), key=lambda name: int(name[5:-4]))
+
+    def _check(self, name: str, state: dict[str, Any]) -> None:
+        if state["format_version"] > FORMAT_VERSION:
+            raise InputError(f"{self.folder}/{name} was written by a later version of keras_mlm: update keras_mlm")
+        difference = settings_difference(state["settings"], self.settings)
+        if difference:
+            raise InputError(f"{self.folder}/{name} belongs to a run with other settings: {difference}")
+
+    def _assign(self, name: str, variables: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
+        fits = variables.keys() == arrays.keys() and all(
+            tuple(variable.shape) == arrays[key].shape for key, variable in variables.items()
+        )
+        if not fits:
+            raise InputError(f"{self.folder}/{name} belongs to another model or optimizer")
+        for key, variable in variables.items():
+            variable.assign(arrays[key])
+
+
+def _variables(model: keras.Model) -> dict[str, Any]:
+    """Return all variables of a model and its optimizer, by their order: names change when a model is built twice."""
+    if not model.built:
+        raise ValueError("build the model before its checkpoints are read: call it on one batch")
+    with model.distribute_strategy.scope():
+        model.optimizer.build(model.trainable_variables)
+    groups = {"model": model.variables, "optimizer": model.optimizer.variables}
+    return {f"{group}-{index:04d}": v for group, variables in groups.items() for index, v in enumerate(variables)}
+
+
+def _to_numpy(variable: Any) -> np.ndarray:
+    return np.asarray(keras.ops.convert_to_numpy(variable))
