@@ -1,3 +1,51 @@
-"""From a folder of text to a served, domain-specific BERT, on Keras and TensorFlow."""
+"""From a folder of text to a served, domain-specific BERT, on Keras and TensorFlow.
+
+Every public name, loaded when it is first used: `import keras_mlm` alone loads neither Keras nor TensorFlow.
+"""
+
+import importlib
+from typing import Any
 
 __version__ = "0.1.0"
+
+_MODULES = {
+    # === Configs and errors ===
+    "BertConfig": "keras_mlm.config",
+    "PretrainingConfig": "keras_mlm.config",
+    "InputError": "keras_mlm.errors",
+    "Interrupted": "keras_mlm.errors",
+    "RunError": "keras_mlm.errors",
+    # === Text ===
+    "WordPieceTokenizer": "keras_mlm.tokenizers.word_piece_tokenizer",
+    # === Preprocessing layers ===
+    "MaskedLMMaskGenerator": "keras_mlm.layers.preprocessing.masked_lm_mask_generator",
+    # === Models ===
+    "BertBackbone": "keras_mlm.models.bert_backbone",
+    "BertPretrainer": "keras_mlm.models.bert_pretrainer",
+    "load_model": "keras_mlm.model_folder",
+    "save_model": "keras_mlm.model_folder",
+    # === Training ===
+    "ProgressLine": "keras_mlm.training.progress_line",
+    "TrainingBudget": "keras_mlm.training.training_budget",
+    "TrainingCheckpoint": "keras_mlm.training.training_checkpoint",
+    "adamw": "keras_mlm.training.optimizers",
+    "strategy_from": "keras_mlm.training.distribution",
+    # === Evaluation and export ===
+    "Yardsticks": "keras_mlm.evaluation.yardsticks",
+    "cloze": "keras_mlm.evaluation.cloze",
+    "evaluate_masked_lm": "keras_mlm.evaluation.masked_lm_evaluation",
+}
+
+__all__ = ["__version__", *_MODULES]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(_MODULES[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

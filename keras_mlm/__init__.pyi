@@ -1,0 +1,21 @@
+from keras_mlm.config import BertConfig as BertConfig
+from keras_mlm.config import PretrainingConfig as PretrainingConfig
+from keras_mlm.errors import InputError as InputError
+from keras_mlm.errors import Interrupted as Interrupted
+from keras_mlm.errors import RunError as RunError
+from keras_mlm.evaluation.cloze import cloze as cloze
+from keras_mlm.evaluation.masked_lm_evaluation import evaluate_masked_lm as evaluate_masked_lm
+from keras_mlm.evaluation.yardsticks import Yardsticks as Yardsticks
+from keras_mlm.layers.preprocessing.masked_lm_mask_generator import MaskedLMMaskGenerator as MaskedLMMaskGenerator
+from keras_mlm.model_folder import load_model as load_model
+from keras_mlm.model_folder import save_model as save_model
+from keras_mlm.models.bert_backbone import BertBackbone as BertBackbone
+from keras_mlm.models.bert_pretrainer import BertPretrainer as BertPretrainer
+from keras_mlm.tokenizers.word_piece_tokenizer import WordPieceTokenizer as WordPieceTokenizer
+from keras_mlm.training.distribution import strategy_from as strategy_from
+from keras_mlm.training.optimizers import adamw as adamw
+from keras_mlm.training.progress_line import ProgressLine as ProgressLine
+from keras_mlm.training.training_budget import TrainingBudget as TrainingBudget
+from keras_mlm.training.training_checkpoint import TrainingCheckpoint as TrainingCheckpoint
+
+__version__: str
