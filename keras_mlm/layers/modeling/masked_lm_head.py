@@ -1,0 +1,92 @@
+from typing import Any
+
+import keras
+from keras import ops
+
+from keras_mlm.layers.modeling.gelu import gelu
+
+
+@keras.saving.register_keras_serializable(package="keras_mlm")
+class MaskedLMHead(keras.layers.Layer):
+    """Predicts the tokens at the masked positions: dense, GELU and norm, then the product with the token embeddings.
+
+    Only the masked positions are computed, and the output matrix is the token embedding itself, handed in at each
+    call, so that there is one copy of it and both uses train it.
+
+    Args:
+        vocabulary_size: int, number of tokens.
+        hidden_dim: int, width of the hidden states.
+        layer_norm_epsilon: float. Defaults to `1e-12`.
+        initializer_range: float, standard deviation of the truncated normal of the kernel. Defaults to `0.02`.
+        **kwargs: `name`, `dtype` of `keras.layers.Layer`.
+
+    Call arguments:
+        sequence_output: float tensor `(batch, length, hidden_dim)`.
+        mask_positions: int tensor `(batch, predictions)`; unused slots hold any position, such as 0.
+        token_embeddings: float tensor `(vocabulary_size, hidden_dim)`.
+
+    Returns:
+        Logits `(batch, predictions, vocabulary_size)`.
+
+    Example:
+        ```python
+        head = MaskedLMHead(vocabulary_size=100, hidden_dim=16)
+        head(keras.random.normal((2, 5, 16)), keras.ops.array([[1], [3]]), keras.random.normal((100, 16)))
+        ```
+
+    References:
+        - [BERT](https://arxiv.org/abs/1810.04805)
+    """
+
+    def __init__(
+        self,
+        vocabulary_size: int,
+        hidden_dim: int,
+        *,
+        layer_norm_epsilon: float = 1e-12,
+        initializer_range: float = 0.02,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.vocabulary_size = vocabulary_size
+        self.hidden_dim = hidden_dim
+        self.layer_norm_epsilon = layer_norm_epsilon
+        self.initializer_range = initializer_range
+        initializer = keras.initializers.TruncatedNormal(stddev=initializer_range)
+        self.dense = keras.layers.Dense(hidden_dim, kernel_initializer=initializer, name="dense")
+        self.norm = keras.layers.LayerNormalization(epsilon=layer_norm_epsilon, name="norm")
+
+    def build(self, sequence_output_shape: Any) -> None:
+        """Create the weights."""
+        self.dense.build((None, self.hidden_dim))
+        self.norm.build((None, self.hidden_dim))
+        self.output_bias = self.add_weight(shape=(self.vocabulary_size,), initializer="zeros", name="output_bias")
+        self.built = True
+
+    def call(self, sequence_output: Any, mask_positions: Any, token_embeddings: Any) -> Any:
+        """Return the logits at the masked positions."""
+        batch, length = ops.shape(sequence_output)[0], ops.shape(sequence_output)[1]
+        predictions = ops.shape(mask_positions)[1]
+        # One gather of rows from the flattened states: cheaper, and its gradient too, than a batched one.
+        row_starts = ops.reshape(ops.arange(batch, dtype="int32") * length, (-1, 1))
+        flat_positions = ops.reshape(ops.cast(mask_positions, "int32") + row_starts, (-1,))
+        x = ops.take(ops.reshape(sequence_output, (-1, self.hidden_dim)), flat_positions, axis=0)
+        x = self.norm(gelu(self.dense(x)))
+        logits = ops.matmul(x, ops.transpose(token_embeddings)) + self.output_bias
+        return ops.reshape(logits, (-1, predictions, self.vocabulary_size))
+
+    def compute_output_shape(
+        self, sequence_output_shape: Any, mask_positions_shape: Any, token_embeddings_shape: Any
+    ) -> Any:
+        """Return `(batch, predictions, vocabulary_size)`."""
+        return (*mask_positions_shape, self.vocabulary_size)
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the arguments as plain data."""
+        return {
+            **super().get_config(),
+            "vocabulary_size": self.vocabulary_size,
+            "hidden_dim": self.hidden_dim,
+            "layer_norm_epsilon": self.layer_norm_epsilon,
+            "initializer_range": self.initializer_range,
+        }

@@ -1,0 +1,122 @@
+import math
+from typing import Any
+
+import keras
+from keras import ops
+
+from keras_mlm.layers.modeling.dropout import Dropout
+from keras_mlm.layers.modeling.rotary_positions import rotary_angles, rotate
+
+# Added to the score of a padded key. exp(-1e9) is exactly 0 in float32, and a row that is all padding stays finite.
+MASKED_SCORE = -1e9
+
+
+@keras.saving.register_keras_serializable(package="keras_mlm")
+class MultiHeadAttention(keras.layers.Layer):
+    """Lets every position of a row look at every other: softmax(Q · Kᵀ / √d) · V in each head, then one projection.
+
+    Args:
+        num_heads: int, number of heads.
+        hidden_dim: int, width of input and output; a head is `d = hidden_dim / num_heads` wide.
+        rotary: bool, whether queries and keys are turned by their position. Defaults to `False`.
+        dropout: float in [0, 1), share of the attention scores dropped in training. Defaults to `0.0`.
+        initializer_range: float, standard deviation of the truncated normal of the kernels. Defaults to `0.02`.
+        **kwargs: `name`, `dtype` of `keras.layers.Layer`.
+
+    Call arguments:
+        hidden_states: float tensor `(batch, length, hidden_dim)`.
+        padding_mask: bool tensor `(batch, length)`, `False` where nobody looks. Defaults to `None`, look everywhere.
+        return_attention_scores: bool. Defaults to `False`.
+
+    Returns:
+        Tensor `(batch, length, hidden_dim)`; with `return_attention_scores` also the softmax, a float32 tensor
+        `(batch, num_heads, length, length)` whose last axis sums to 1.
+
+    Example:
+        ```python
+        layer = MultiHeadAttention(num_heads=2, hidden_dim=16)
+        output = layer(keras.random.normal((3, 5, 16)), padding_mask=keras.ops.ones((3, 5), "bool"))
+        ```
+
+    References:
+        - [Attention Is All You Need](https://arxiv.org/abs/1706.03762)
+    """
+
+    def __init__(
+        self,
+        num_heads: int,
+        hidden_dim: int,
+        *,
+        rotary: bool = False,
+        dropout: float = 0.0,
+        initializer_range: float = 0.02,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.num_heads = num_heads
+        self.hidden_dim = hidden_dim
+        self.head_dim = hidden_dim // num_heads
+        self.rotary = rotary
+        self.initializer_range = initializer_range
+        # Queries, keys and values side by side: one product instead of three.
+        self.query_key_value = self._dense(3 * hidden_dim, "query_key_value")
+        self.output_dense = self._dense(hidden_dim, "output_dense")
+        self.dropout = Dropout(dropout, name="dropout") if dropout else None
+
+    def _dense(self, units: int, name: str) -> keras.layers.Dense:
+        # An initializer of its own for each kernel: one object would start them all with the same numbers.
+        initializer = keras.initializers.TruncatedNormal(stddev=self.initializer_range)
+        return keras.layers.Dense(units, kernel_initializer=initializer, name=name)
+
+    def build(self, hidden_states_shape: Any) -> None:
+        """Create the weights."""
+        self.query_key_value.build((None, None, self.hidden_dim))
+        self.output_dense.build((None, None, self.hidden_dim))
+        if self.dropout is not None:
+            self.dropout.build((None, self.num_heads, None, None))
+        self.built = True
+
+    def call(
+        self,
+        hidden_states: Any,
+        padding_mask: Any = None,
+        return_attention_scores: bool = False,
+        training: bool | None = None,
+    ) -> Any:
+        """Return the attended states, and the scores if asked for."""
+        length = ops.shape(hidden_states)[1]
+        fused = ops.reshape(self.query_key_value(hidden_states), (-1, length, 3 * self.num_heads, self.head_dim))
+        # One transpose for all three; `split` because its gradient is one concatenation, that of slices is a sum of
+        # zero-padded tensors.
+        query, key, value = ops.split(ops.transpose(fused, (0, 2, 1, 3)), 3, axis=1)
+        if self.rotary:
+            angles = rotary_angles(length, self.head_dim)
+            query, key = rotate(query, *angles), rotate(key, *angles)
+        scores = ops.matmul(query * (1.0 / math.sqrt(self.head_dim)), ops.transpose(key, (0, 1, 3, 2)))
+        scores = ops.cast(scores, "float32")  # sums over a row need it in mixed precision
+        if padding_mask is not None:
+            bias = (1.0 - ops.cast(padding_mask, "float32")) * MASKED_SCORE
+            # Not `bias[:, None, None, :]`: TFLite cannot convert that when batch and length are both open.
+            scores = scores + ops.reshape(bias, (-1, 1, 1, length))
+        scores = ops.softmax(scores, axis=-1)
+        weights = ops.cast(scores, self.compute_dtype)
+        if self.dropout is not None:
+            weights = self.dropout(weights, training=training)
+        attended = ops.transpose(ops.matmul(weights, value), (0, 2, 1, 3))
+        output = self.output_dense(ops.reshape(attended, (-1, length, self.hidden_dim)))
+        return (output, scores) if return_attention_scores else output
+
+    def compute_output_shape(self, hidden_states_shape: Any) -> Any:
+        """Return the shape of the hidden states."""
+        return hidden_states_shape
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the arguments as plain data."""
+        return {
+            **super().get_config(),
+            "num_heads": self.num_heads,
+            "hidden_dim": self.hidden_dim,
+            "rotary": self.rotary,
+            "dropout": self.dropout.rate if self.dropout else 0.0,
+            "initializer_range": self.initializer_range,
+        }

@@ -1,0 +1,130 @@
+from typing import Any
+
+import keras
+from keras import ops
+
+from keras_mlm.config import BertConfig
+from keras_mlm.layers.modeling.bert_embeddings import BertEmbeddings
+from keras_mlm.layers.modeling.encoder_block import EncoderBlock
+
+
+@keras.saving.register_keras_serializable(package="keras_mlm")
+class BertBackbone(keras.Model):
+    """The encoder: token ids in, one vector a position out.
+
+    The weights exist as soon as the object does. Their start follows `keras.utils.set_random_seed`.
+
+    Args:
+        config: `BertConfig`, the architecture.
+        **kwargs: `name`, `dtype` of `keras.Model`.
+
+    Call arguments:
+        inputs: dict with `"token_ids"` int `(batch, length)`, `"padding_mask"` bool `(batch, length)`, `False` at
+            padding, and optionally `"segment_ids"` int `(batch, length)`, all 0 by default. Other entries are ignored.
+        return_attention_scores: bool. Defaults to `False`.
+
+    Returns:
+        Dict with `"sequence_output"` `(batch, length, hidden_dim)`; with `config.next_sentence` also `"pooled_output"`
+        `(batch, hidden_dim)`; with `return_attention_scores` also `"attention_scores"`
+        `(batch, num_layers, num_heads, length, length)`.
+
+    Example:
+        ```python
+        backbone = BertBackbone(BertConfig.from_preset("tiny", vocabulary_size=1000))
+        ids = keras.ops.array([[2, 17, 42, 3, 0]])
+        backbone({"token_ids": ids, "padding_mask": ids != 0})["sequence_output"]  # (1, 5, 128)
+        ```
+
+    References:
+        - [BERT](https://arxiv.org/abs/1810.04805)
+    """
+
+    def __init__(self, config: BertConfig, **kwargs: Any) -> None:
+        super().__init__(**{"name": "backbone", **kwargs})  # one name, so that paths of variables never differ
+        self.config = config
+        rotary = config.position == "rotary"
+        self.embeddings = BertEmbeddings(
+            config.vocabulary_size,
+            config.hidden_dim,
+            num_segments=config.num_segments,
+            max_sequence_length=None if rotary else config.max_sequence_length,
+            dropout=config.dropout,
+            layer_norm_epsilon=config.layer_norm_epsilon,
+            initializer_range=config.initializer_range,
+            name="embeddings",
+        )
+        self.encoder_blocks = [
+            EncoderBlock(
+                config.num_heads,
+                config.hidden_dim,
+                config.intermediate_dim,
+                norm=config.norm,
+                rotary=rotary,
+                dropout=config.dropout,
+                layer_norm_epsilon=config.layer_norm_epsilon,
+                initializer_range=config.initializer_range,
+                name=f"encoder_block_{index}",
+            )
+            for index in range(config.num_layers)
+        ]
+        # Pre-norm blocks leave their sum unnormalised.
+        self.final_norm = (
+            keras.layers.LayerNormalization(epsilon=config.layer_norm_epsilon, name="final_norm")
+            if config.norm == "pre"
+            else None
+        )
+        self.pooled_dense = (
+            keras.layers.Dense(
+                config.hidden_dim,
+                activation="tanh",
+                kernel_initializer=keras.initializers.TruncatedNormal(stddev=config.initializer_range),
+                name="pooled_dense",
+            )
+            if config.next_sentence
+            else None
+        )
+        self.build()
+
+    def build(self, input_shape: Any = None) -> None:
+        """Create the weights, which depend on the config only."""
+        if self.built:
+            return
+        hidden = (None, None, self.config.hidden_dim)
+        self.embeddings.build((None, None))
+        for block in self.encoder_blocks:
+            block.build(hidden)
+        if self.final_norm is not None:
+            self.final_norm.build(hidden)
+        if self.pooled_dense is not None:
+            self.pooled_dense.build((None, self.config.hidden_dim))
+        self.built = True
+
+    def call(
+        self, inputs: dict[str, Any], return_attention_scores: bool = False, training: bool | None = None
+    ) -> dict[str, Any]:
+        """Return the outputs as a dict."""
+        padding_mask = inputs["padding_mask"]
+        x = self.embeddings(inputs["token_ids"], inputs.get("segment_ids"), training=training)
+        all_scores = []
+        for block in self.encoder_blocks:
+            x = block(x, padding_mask, return_attention_scores=return_attention_scores, training=training)
+            if return_attention_scores:
+                x, scores = x
+                all_scores.append(scores)
+        if self.final_norm is not None:
+            x = self.final_norm(x)
+        outputs = {"sequence_output": x}
+        if self.pooled_dense is not None:
+            outputs["pooled_output"] = self.pooled_dense(x[:, 0, :])
+        if return_attention_scores:
+            outputs["attention_scores"] = ops.stack(all_scores, axis=1)
+        return outputs
+
+    def get_config(self) -> dict[str, Any]:
+        """Return plain data that `from_config` builds an equal model from."""
+        return {"config": self.config.to_dict(), "name": self.name}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> "BertBackbone":
+        """Return the model that `get_config` described, with new weights."""
+        return cls(BertConfig.from_dict(config["config"]), name=config["name"])

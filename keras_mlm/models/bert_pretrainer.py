@@ -1,0 +1,138 @@
+from typing import Any
+
+import keras
+from keras import ops
+
+from keras_mlm.config import BertConfig
+from keras_mlm.errors import InputError
+from keras_mlm.layers.modeling.masked_lm_head import MaskedLMHead
+from keras_mlm.layers.modeling.next_sentence_head import NextSentenceHead
+from keras_mlm.losses import cross_entropy_sums, weighted_mean_loss
+from keras_mlm.metrics import GlobalMean, accuracy_sums
+from keras_mlm.models.bert_backbone import BertBackbone
+
+
+@keras.saving.register_keras_serializable(package="keras_mlm")
+class BertPretrainer(keras.Model):
+    """A BERT that learns to fill masks and, with `config.next_sentence`, to tell whether B follows A.
+
+    `compile(optimizer)` and `fit(dataset)` is all it takes. The loss is Σ w · ce / Σ w over the global batch, all
+    replicas together, for the masked tokens, plus the same for the next sentence. Logs hold `loss`, `masked_lm_loss`,
+    `masked_lm_accuracy`, `perplexity` = exp(masked_lm_loss), and with next sentences `next_sentence_loss` and
+    `next_sentence_accuracy`, all over everything seen since the epoch or evaluation began.
+
+    Args:
+        config: `BertConfig`, the architecture.
+        tokenizer: `WordPieceTokenizer` that text methods use. Defaults to `None`, no text methods.
+        **kwargs: `name`, `dtype` of `keras.Model`.
+
+    Call arguments:
+        inputs: dict with `"token_ids"`, `"segment_ids"`, `"padding_mask"` `(batch, length)` and `"mask_positions"`
+            int `(batch, predictions)`.
+
+    Returns:
+        Dict with logits `"masked_lm"` `(batch, predictions, vocabulary_size)` and, with `config.next_sentence`,
+        `"next_sentence"` `(batch, 2)`, class 0 = B follows A.
+
+    Example:
+        ```python
+        model = BertPretrainer(BertConfig.from_preset("tiny", vocabulary_size=dataset.manifest.vocabulary_size))
+        model.compile(keras.optimizers.AdamW(1e-4))
+        model.fit(dataset.batches(), steps_per_epoch=100)
+        ```
+
+    References:
+        - [BERT](https://arxiv.org/abs/1810.04805)
+    """
+
+    def __init__(self, config: BertConfig, tokenizer: Any = None, **kwargs: Any) -> None:
+        super().__init__(**{"name": "bert_pretrainer", **kwargs})  # one name, so that paths never differ
+        self.config = config
+        self.tokenizer = tokenizer
+        self.backbone = BertBackbone(config)
+        self.masked_lm_head = MaskedLMHead(
+            config.vocabulary_size,
+            config.hidden_dim,
+            layer_norm_epsilon=config.layer_norm_epsilon,
+            initializer_range=config.initializer_range,
+            name="masked_lm_head",
+        )
+        self.next_sentence_head = (
+            NextSentenceHead(config.hidden_dim, initializer_range=config.initializer_range, name="next_sentence_head")
+            if config.next_sentence
+            else None
+        )
+        self.objectives = ("masked_lm", "next_sentence") if config.next_sentence else ("masked_lm",)
+        self.loss_means = {name: GlobalMean(name=f"{name}_loss") for name in self.objectives}
+        self.accuracy_means = {name: GlobalMean(name=f"{name}_accuracy") for name in self.objectives}
+        self.build()
+
+    def build(self, input_shape: Any = None) -> None:
+        """Create the weights, which depend on the config only."""
+        if self.built:
+            return
+        self.masked_lm_head.build((None, None, self.config.hidden_dim))
+        if self.next_sentence_head is not None:
+            self.next_sentence_head.build((None, self.config.hidden_dim))
+        self.built = True
+
+    def call(self, inputs: dict[str, Any], training: bool | None = None) -> dict[str, Any]:
+        """Return the logits as a dict."""
+        encoded = self.backbone(inputs, training=training)
+        token_embeddings = self.backbone.embeddings.token_embedding.embeddings
+        outputs = {
+            "masked_lm": self.masked_lm_head(encoded["sequence_output"], inputs["mask_positions"], token_embeddings)
+        }
+        if self.next_sentence_head is not None:
+            outputs["next_sentence"] = self.next_sentence_head(encoded["pooled_output"])
+        return outputs
+
+    def compile(self, optimizer: Any, *, jit_compile: bool = False, **kwargs: Any) -> None:
+        """Set the optimizer; the losses and metrics are the model's own.
+
+        Args:
+            optimizer: Keras optimizer or its name.
+            jit_compile: bool, whether XLA compiles the step. Defaults to `False`: on a CPU it is slower, and it does
+                not work under a strategy.
+            **kwargs: `run_eagerly` and others of `keras.Model.compile`.
+        """
+        super().compile(optimizer=optimizer, jit_compile=jit_compile, **kwargs)
+
+    def compute_loss(
+        self, x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None, training: bool = True
+    ) -> Any:
+        """Return the loss: under a strategy this replica's share, so that the shares' gradients add up exactly."""
+        if y is None or sample_weight is None:
+            raise InputError("fit and evaluate need batches of (x, y, sample_weight) as PretrainingDataset gives them")
+        loss: Any = 0.0
+        for name in self.objectives:
+            total, weight = cross_entropy_sums(y[name], y_pred[name], sample_weight[name])
+            # Here, and not in compute_metrics, so that the cross-entropy is computed once.
+            self.loss_means[name].update_state(ops.stop_gradient(total), weight)
+            loss = loss + weighted_mean_loss(total, weight)
+        return loss
+
+    def compute_metrics(self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None) -> dict[str, Any]:
+        """Add the batch to the metrics and return their values so far."""
+        for name in self.objectives:
+            self.accuracy_means[name].update_state(*accuracy_sums(y[name], y_pred[name], sample_weight[name]))
+        return self.get_metrics_result()
+
+    def get_metrics_result(self) -> dict[str, Any]:
+        """Return the logs, means over all that was seen since the last reset."""
+        losses = {name: self.loss_means[name].result() for name in self.objectives}
+        logs = {"loss": sum(losses.values())}
+        for name in self.objectives:
+            logs[f"{name}_loss"] = losses[name]
+            logs[f"{name}_accuracy"] = self.accuracy_means[name].result()
+        logs["perplexity"] = ops.exp(losses["masked_lm"])
+        return logs
+
+    def get_config(self) -> dict[str, Any]:
+        """Return plain data that `from_config` builds an equal model from, without a tokenizer."""
+        return {"config": self.config.to_dict(), "name": self.name}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> "BertPretrainer":
+        """Return the model that `get_config` described, with new weights."""
+        return cls(BertConfig.from_dict(config["config"]), name=config["name"])
