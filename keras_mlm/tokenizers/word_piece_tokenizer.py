@@ -9,6 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_mlm.errors import InputError
+from keras_mlm.tokenizers.exact_word_piece import ExactWordPiece
 from keras_mlm.tokenizers.fast_word_piece import FastWordPiece
 from keras_mlm.tokenizers.tokenized_text import TokenizedText
 from keras_mlm.tokenizers.vocabulary_file import (
@@ -77,12 +78,15 @@ class WordPieceTokenizer:
             self.mask_token_id,
         ) = self.special_token_ids
         strips = lowercase if strip_accents is None else strip_accents
+        self._word_pieces: FastWordPiece | ExactWordPiece
         # Kernels and constants belong to no graph in particular, wherever the tokenizer is made.
         with tf.init_scope(), tf.device("CPU:0"):
             if normalization == "fast":
                 if strips != lowercase:
                     raise InputError('strip_accents other than lowercase needs normalization="bert"')
                 self._word_pieces = FastWordPiece(self.vocabulary, lowercase=lowercase)
+            elif normalization == "bert":
+                self._word_pieces = ExactWordPiece(self.vocabulary, lowercase=lowercase, strip_accents=strips)
             else:
                 raise InputError(f'normalization is "fast" or "bert", not {normalization!r}')
 
