@@ -1,0 +1,102 @@
+"""The README.md of a model folder: what the model is, how it was trained, how good it is and how to use it."""
+
+from typing import TYPE_CHECKING, Any
+
+from keras_mlm.config import BertConfig
+
+if TYPE_CHECKING:
+    from keras_mlm.tokenizers.word_piece_tokenizer import WordPieceTokenizer
+
+_CARD = """\
+---
+library_name: keras
+pipeline_tag: fill-mask
+tags: [bert, masked-language-model, keras_mlm]
+---
+
+# {name}
+
+A BERT encoder, pre-trained {objectives} with
+[keras_mlm](https://pypi.org/project/keras-mlm/).
+
+## Model
+
+{model}
+
+## Training
+
+{training}
+
+## Results
+
+{results}
+
+Perplexity is exp(Σ w·loss / Σ w) over the masked tokens of held-out documents; `unigram_perplexity` and
+`neighbour_perplexity` are those of word counts, and of counts given the left and right neighbour, on the same tokens.
+
+## Use
+
+```python
+from keras_mlm import load_model
+
+model = load_model("saved_models/{name}")
+model.fill_mask(["A sentence with a [MASK] in it ."], top_k=5)
+model.embed(["One vector a text ."])
+```
+
+## Limits
+
+The model repeats what its training text says, with its mistakes and prejudices. It knows nothing outside that text, and
+its guesses are no statements of fact.
+"""
+
+
+def model_card(
+    name: str,
+    config: BertConfig,
+    tokenizer: "WordPieceTokenizer",
+    *,
+    training: dict[str, Any] | None = None,
+    metrics: dict[str, Any] | None = None,
+) -> str:
+    """Return the Markdown text of a model card. It holds figures and settings, never text of the corpus.
+
+    Args:
+        name: str, the model's name.
+        config: BertConfig, the architecture.
+        tokenizer: WordPieceTokenizer the model was trained with.
+        training: dict of str to plain values, the settings of the run. Defaults to `None`.
+        metrics: dict of str to plain values, what was measured. Defaults to `None`.
+
+    Returns:
+        A str.
+    """
+    case = "lower-cased" if tokenizer.lowercase else "cased"
+    head_width = config.hidden_dim // config.num_heads
+    model = {
+        "architecture": f"{config.num_layers} layers × {config.hidden_dim}, {config.num_heads} heads of {head_width}",
+        "feed-forward width": config.intermediate_dim,
+        "norm, positions": f"{config.norm}-norm, {config.position}",
+        "longest text": f"{config.max_sequence_length} tokens",
+        "vocabulary": f"{tokenizer.vocabulary_size:,} WordPiece tokens, {case}",
+        "normalization": tokenizer.normalization,
+        "vocabulary sha256": f"`{tokenizer.vocabulary_hash}`",
+    }
+    return _CARD.format(
+        name=name,
+        objectives="to fill masks and to tell whether two passages follow each other"
+        if config.next_sentence
+        else "to fill masks",
+        model=_table(model),
+        training=_table(training or {}),
+        results=_table(metrics or {}),
+    )
+
+
+def _table(entries: dict[str, Any]) -> str:
+    rows = [
+        f"| {key} | {f'{value:.4g}' if isinstance(value, float) else value} |"
+        for key, value in entries.items()
+        if value is not None and not isinstance(value, dict | list)
+    ]
+    return "\n".join(["| | |", "|---|---|", *rows]) if rows else "Not recorded."

@@ -1,0 +1,229 @@
+"""A trained model as a folder: never half-written, and nothing foreign in it is followed."""
+
+import contextlib
+import json
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import keras
+import tensorflow as tf
+
+from keras_mlm.config import FORMAT_VERSION, BertConfig, dump_json
+from keras_mlm.errors import InputError, RunError
+from keras_mlm.model_card import model_card
+from keras_mlm.weights_file import check_weights_file
+
+if TYPE_CHECKING:
+    from keras_mlm.models.bert_pretrainer import BertPretrainer
+    from keras_mlm.tokenizers.word_piece_tokenizer import WordPieceTokenizer
+
+CONFIG, WEIGHTS, METRICS, CARD = "config.json", "model.weights.h5", "metrics.json", "README.md"
+_ENTRIES = {"format_version", "class", "model", "vocabulary_hash"}
+
+
+def save_model(model: "BertPretrainer", folder: str, *, metrics: dict[str, Any] | None = None) -> None:
+    """Write a model, its tokenizer, card and metrics into a folder that `load_model` reads.
+
+    Every file is written aside and renamed, `config.json` last, so that an interruption or a full disk leaves what was
+    there. Saving again replaces the weights of the same model; other files of the folder (runs, exports) stay.
+
+    Args:
+        model: BertPretrainer with a tokenizer. Only its weights are written, not the optimizer's state.
+        folder: str, local or remote path of the model folder; made if absent.
+        metrics: dict of str to plain values, added to what `metrics.json` holds. Defaults to `None`.
+
+    Raises:
+        InputError: the model has no tokenizer, or the folder holds a model of another architecture or vocabulary.
+
+    Example:
+        ```python
+        save_model(model, "saved_models/news", metrics={"perplexity": 31.4})
+        ```
+    """
+    if model.tokenizer is None:
+        raise InputError("a model without tokenizer cannot be saved as a model folder: set model.tokenizer first")
+    config = {
+        "format_version": FORMAT_VERSION,
+        "class": "BertPretrainer",
+        "model": model.config.to_dict(),
+        "vocabulary_hash": model.tokenizer.vocabulary_hash,
+    }
+    if tf.io.gfile.exists(tf.io.gfile.join(folder, CONFIG)):
+        there = _read_json(tf.io.gfile.join(folder, CONFIG))
+        if there != config:
+            raise InputError(f"{folder} holds another model ({_difference(there, config)}): choose another folder")
+    plain = plain_twin(model)
+    merged = {**_read_metrics(folder), "parameters": plain.count_params(), **(metrics or {})}
+    with _writing(folder) as aside:
+        model.tokenizer.save(aside)
+        plain.save_weights(tf.io.gfile.join(aside, WEIGHTS))
+        _write(tf.io.gfile.join(aside, METRICS), dump_json(merged))
+        _write(tf.io.gfile.join(aside, CARD), _card(folder, model.config, model.tokenizer, merged))
+        _write(tf.io.gfile.join(aside, CONFIG), dump_json(config))
+
+
+def load_model(folder: str) -> "BertPretrainer":
+    """Return the model of a folder, its weights loaded and its tokenizer attached.
+
+    The model is rebuilt from this package's classes and the numbers in the folder: no pickle, no class names, paths or
+    links in it are followed.
+
+    Args:
+        folder: str, local or remote path of a model folder.
+
+    Returns:
+        A `BertPretrainer`, not compiled.
+
+    Raises:
+        InputError: a file is missing or damaged, the vocabulary is another one, or an entry is unknown.
+
+    Example:
+        ```python
+        model = load_model("saved_models/news")
+        model.fill_mask(["Paris is the [MASK] of France ."])
+        ```
+    """
+    from keras_mlm.models.bert_pretrainer import BertPretrainer
+    from keras_mlm.tokenizers.word_piece_tokenizer import WordPieceTokenizer
+
+    entries = read_model_config(folder)
+    for name in (WEIGHTS, "vocab.txt", "tokenizer.json"):
+        if not tf.io.gfile.exists(tf.io.gfile.join(folder, name)):
+            raise InputError(f"{folder} is no complete model folder: {name} is missing")
+    tokenizer = WordPieceTokenizer.load(folder)
+    config = BertConfig.from_dict(entries["model"])
+    if tokenizer.vocabulary_hash != entries["vocabulary_hash"]:
+        raise InputError(f"{folder}/vocab.txt is not the vocabulary that the model was trained with: restore the file")
+    if tokenizer.vocabulary_size != config.vocabulary_size:
+        raise InputError(
+            f"{folder}/vocab.txt has {tokenizer.vocabulary_size} tokens, the model has {config.vocabulary_size}"
+        )
+    with _local(tf.io.gfile.join(folder, WEIGHTS)) as path:
+        check_weights_file(path)
+        try:
+            model = BertPretrainer(config, tokenizer=tokenizer)
+            model.load_weights(path)
+        except (ValueError, KeyError, OSError, TypeError) as error:
+            reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+            raise InputError(f"{folder}/{WEIGHTS} does not fit {folder}/{CONFIG}: {reason}") from error
+    return model
+
+
+def read_model_config(folder: str) -> dict[str, Any]:
+    """Return the checked entries of a model folder's `config.json`. Raises `InputError` on anything unknown."""
+    path = tf.io.gfile.join(folder, CONFIG)
+    if not tf.io.gfile.exists(path):
+        raise InputError(f"{folder} is no model folder: {CONFIG} is missing")
+    entries = _read_json(path)
+    version = entries.get("format_version")
+    if version != FORMAT_VERSION:
+        raise InputError(f"{path} has format_version {version!r}, this release reads {FORMAT_VERSION}")
+    if set(entries) != _ENTRIES:
+        wrong = ", ".join(sorted(map(str, set(entries) ^ _ENTRIES)))
+        raise InputError(f"{path} must have exactly the entries {', '.join(sorted(_ENTRIES))}; it differs in {wrong}")
+    if entries["class"] != "BertPretrainer":
+        raise InputError(f"{path} names the class {entries['class']!r}; only 'BertPretrainer' is built from a folder")
+    if not isinstance(entries["model"], dict) or not isinstance(entries["vocabulary_hash"], str):
+        raise InputError(f"{path}: 'model' must be an object and 'vocabulary_hash' a string")
+    return entries
+
+
+def write_metrics(folder: str, metrics: dict[str, Any]) -> dict[str, Any]:
+    """Add figures to a model folder's `metrics.json` and to its card, and return all of them.
+
+    Args:
+        folder: str, a model folder.
+        metrics: dict of str to plain values; they replace those of the same name.
+
+    Returns:
+        A dict of all figures that the folder now holds.
+    """
+    from keras_mlm.tokenizers.word_piece_tokenizer import WordPieceTokenizer
+
+    config = BertConfig.from_dict(read_model_config(folder)["model"])
+    merged = {**_read_metrics(folder), **metrics}
+    with _writing(folder) as aside:
+        _write(tf.io.gfile.join(aside, METRICS), dump_json(merged))
+        _write(tf.io.gfile.join(aside, CARD), _card(folder, config, WordPieceTokenizer.load(folder), merged))
+    return merged
+
+
+def plain_twin(model: "BertPretrainer") -> "BertPretrainer":
+    """Return a float32 copy of the model's weights and tokenizer, without optimizer, compilation or strategy."""
+    policy = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("float32")
+    try:
+        twin = type(model)(model.config, tokenizer=model.tokenizer)
+    finally:
+        keras.config.set_dtype_policy(policy)
+    twin.set_weights(model.get_weights())
+    return twin
+
+
+def _card(folder: str, config: BertConfig, tokenizer: "WordPieceTokenizer", metrics: dict[str, Any]) -> str:
+    run = tf.io.gfile.join(folder, "run", "run.json")
+    training = _read_json(run).get("settings", {}).get("pretraining") if tf.io.gfile.exists(run) else None
+    return model_card(Path(folder).absolute().name, config, tokenizer, training=training, metrics=metrics)
+
+
+def _read_metrics(folder: str) -> dict[str, Any]:
+    path = tf.io.gfile.join(folder, METRICS)
+    return _read_json(path) if tf.io.gfile.exists(path) else {}
+
+
+def _read_json(path: str) -> dict[str, Any]:
+    try:
+        with tf.io.gfile.GFile(path, "rb") as file:
+            data = json.loads(file.read())
+    except ValueError as error:
+        raise InputError(f"{path} is no valid JSON: {error}") from error
+    if not isinstance(data, dict):
+        raise InputError(f"{path} must hold a JSON object")
+    return data
+
+
+def _difference(there: dict[str, Any], here: dict[str, Any]) -> str:
+    flat_there, flat_here = ({**entries, **entries.get("model", {})} for entries in (there, here))
+    names = [name for name in flat_here if name != "model" and flat_there.get(name) != flat_here[name]]
+    return ", ".join(f"{name} {flat_there.get(name)!r} there, {flat_here[name]!r} here" for name in names)
+
+
+def _write(path: str, text: str) -> None:
+    with tf.io.gfile.GFile(path, "wb") as file:
+        file.write(text.encode())
+
+
+@contextlib.contextmanager
+def _writing(folder: str) -> Iterator[str]:
+    """Give a local folder to write into, and move its files into the model folder when all are written."""
+    aside = tf.io.gfile.join(folder, ".writing")
+    try:
+        with tempfile.TemporaryDirectory() as local:
+            yield local
+            if tf.io.gfile.exists(aside):
+                tf.io.gfile.rmtree(aside)
+            tf.io.gfile.makedirs(aside)
+            names = sorted((path.name for path in Path(local).iterdir()), key=lambda name: name == CONFIG)
+            for name in names:
+                tf.io.gfile.copy(tf.io.gfile.join(local, name), tf.io.gfile.join(aside, name))
+        for name in names:
+            tf.io.gfile.rename(tf.io.gfile.join(aside, name), tf.io.gfile.join(folder, name), overwrite=True)
+    except tf.errors.OpError as error:
+        raise RunError(f"{folder} could not be written, what was there is unchanged: {error.message}") from error
+    finally:
+        if tf.io.gfile.exists(aside):
+            tf.io.gfile.rmtree(aside)
+
+
+@contextlib.contextmanager
+def _local(path: str) -> Iterator[str]:
+    """Give a local path to a file that may be remote."""
+    if Path(path).exists():
+        yield path
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        copy = tf.io.gfile.join(folder, Path(path).name)
+        tf.io.gfile.copy(path, copy)
+        yield copy
