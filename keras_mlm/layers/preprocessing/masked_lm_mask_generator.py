@@ -1,0 +1,187 @@
+"""Selects the tokens to predict and replaces them, by a row's key."""
+
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from keras_mlm.errors import InputError
+from keras_mlm.layers.preprocessing import random_bits
+from keras_mlm.layers.preprocessing.mask_selection import select_tokens, select_words
+from keras_mlm.layers.preprocessing.preprocessing_layer import PreprocessingLayer, as_dense, as_tensor
+
+
+@keras.saving.register_keras_serializable(package="keras_mlm")
+class MaskedLMMaskGenerator(PreprocessingLayer):
+    """Masks token ids for masked language modeling; the same key always gives the same masks.
+
+    Of a row's candidates (all but `unselectable_token_ids`) exactly `max(1, round(rate * tokens))` are selected, never
+    more than `mask_selection_length`; tokens count with the special ones, without padding. Each selected token
+    becomes `mask_token_id`, a random ordinary token, or stays, drawn token by token. A drop-in for KerasHub's layer of
+    this name, with dense label slots. Eager, row by row and in batches the result is the same.
+
+    The draws are a hash of (`seed`, `epoch`, `example_index`, position). A bare call on ids takes a hash of the row's
+    ids in place of `example_index`: reproducible, but the same row then gets the same masks every time. For new masks
+    each epoch pass the key: `layer({"token_ids": ids, "example_index": index, "epoch": epoch})`.
+
+    Args:
+        vocabulary_size: int, number of tokens.
+        mask_selection_rate: float in (0, 1], share of a row's tokens to select.
+        mask_token_id: int, id of `[MASK]`.
+        mask_selection_length: int, label slots a row and the most tokens selected. Defaults to the rate times the
+            input's width, rounded up.
+        unselectable_token_ids: sequence of int, ids never selected and never drawn as replacement. With 0 among them,
+            id 0 counts as padding where no `padding_mask` is given. Defaults to `(0,)`.
+        mask_token_rate: float, share of the selected tokens replaced by `mask_token_id`. Defaults to `0.8`.
+        random_token_rate: float, share replaced by a random ordinary token. Defaults to `0.1`.
+        seed: int. Defaults to `0`.
+        strategy: `"token"`, or `"whole_word"`: words are selected whole (the input needs `word_starts`); one that no
+            longer fits is skipped, never cut, and shorter ones still fill. Defaults to `"token"`.
+
+    Call arguments:
+        inputs: ids as list, tensor or ragged tensor, `(tokens,)` or `(batch, tokens)`; or a dict with `token_ids` and
+            any of `example_index` and `epoch` (`()` or `(batch,)`), `word_starts` and `padding_mask` (as `token_ids`).
+
+    Returns:
+        Dict of `token_ids` (shape and kind of the input), and `mask_positions` int32, `mask_ids` int32 and
+        `mask_weights` float32, all `(..., mask_selection_length)`, sorted by position, unused slots 0.
+
+    Raises:
+        InputError: arguments out of range, or whole words without `word_starts`.
+
+    Example:
+        ```python
+        masker = MaskedLMMaskGenerator(1000, 0.15, mask_token_id=4, mask_selection_length=20,
+                                       unselectable_token_ids=[0, 1, 2, 3])
+        masker({"token_ids": [[2, 57, 91, 612, 3, 0]], "example_index": [0], "epoch": [0]})
+        ```
+
+    References:
+        - [BERT](https://arxiv.org/abs/1810.04805), appendix A.1
+    """
+
+    def __init__(
+        self,
+        vocabulary_size: int,
+        mask_selection_rate: float,
+        mask_token_id: int,
+        mask_selection_length: int | None = None,
+        unselectable_token_ids: Sequence[int] = (0,),
+        mask_token_rate: float = 0.8,
+        random_token_rate: float = 0.1,
+        seed: int = 0,
+        strategy: Literal["token", "whole_word"] = "token",
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        if not 0 <= mask_token_id < vocabulary_size:
+            raise InputError(f"mask_token_id must be in [0, {vocabulary_size}), not {mask_token_id}")
+        if not 0 < mask_selection_rate <= 1:
+            raise InputError(f"mask_selection_rate must be in (0, 1], not {mask_selection_rate!r}")
+        if mask_selection_length is not None and mask_selection_length < 1:
+            raise InputError(f"mask_selection_length must be at least 1, not {mask_selection_length}")
+        if min(mask_token_rate, random_token_rate) < 0 or mask_token_rate + random_token_rate > 1:
+            raise InputError("mask_token_rate and random_token_rate must be at least 0 and at most 1 together")
+        if strategy not in ("token", "whole_word"):
+            raise InputError(f"strategy must be 'token' or 'whole_word', not {strategy!r}")
+        self.vocabulary_size = vocabulary_size
+        self.mask_selection_rate = mask_selection_rate
+        self.mask_token_id = mask_token_id
+        self.mask_selection_length = mask_selection_length
+        self.unselectable_token_ids = [int(token_id) for token_id in unselectable_token_ids]
+        self.mask_token_rate = mask_token_rate
+        self.random_token_rate = random_token_rate
+        self.seed = seed
+        self.strategy = strategy
+        selectable = np.ones(vocabulary_size, bool)
+        selectable[self.unselectable_token_ids] = False
+        ordinary = selectable.copy()
+        ordinary[mask_token_id] = False
+        if random_token_rate and not ordinary.any():
+            raise InputError("every token is special: there is none to draw as a random replacement")
+        self._selectable = selectable
+        self._ordinary = np.flatnonzero(ordinary).astype(np.int32)
+
+    def call(self, inputs: Any) -> dict[str, Any]:
+        """Mask a row or a batch; see the class."""
+        features = inputs if isinstance(inputs, dict) else {"token_ids": inputs}
+        given = as_tensor(features["token_ids"])
+        token_ids, valid, single = as_dense(given, tf.int32)
+        if features.get("padding_mask") is not None:
+            valid &= as_dense(features["padding_mask"], tf.bool)[0]
+        elif 0 in self.unselectable_token_ids:
+            valid &= token_ids != 0
+        slots = self._slots(token_ids)
+        keys = self._keys(features, token_ids, valid)
+        positions = self._select(token_ids, valid, features.get("word_starts"), keys, slots)
+        outputs = self._replace(token_ids, positions, keys)
+        if isinstance(given, tf.RaggedTensor):
+            outputs["token_ids"] = tf.RaggedTensor.from_tensor(outputs["token_ids"], given.row_lengths())
+        return {name: output[0] for name, output in outputs.items()} if single else outputs
+
+    def _slots(self, token_ids: tf.Tensor) -> Any:
+        if self.mask_selection_length is not None:
+            return self.mask_selection_length
+        width = tf.cast(tf.shape(token_ids)[1], tf.float64)
+        return tf.maximum(1, tf.cast(tf.math.ceil(self.mask_selection_rate * width), tf.int32))
+
+    def _keys(self, features: dict[str, Any], token_ids: tf.Tensor, valid: tf.Tensor) -> list[tf.Tensor]:
+        index = features.get("example_index")
+        if index is None:
+            content = random_bits.row_keys(0, random_bits.ROW_CONTENT, 0, token_ids)
+            content = random_bits.random_bits(content, tf.range(tf.shape(token_ids)[1]))
+            index = tf.reduce_sum(tf.where(valid, tf.cast(content, tf.int64), 0), axis=1)
+        epoch = features.get("epoch", 0)
+        streams = (random_bits.MASK_SELECTION, random_bits.MASK_REPLACEMENT, random_bits.MASK_RANDOM_TOKEN)
+        keys = [random_bits.row_keys(self.seed, stream, epoch, index) for stream in streams]
+        return [tf.broadcast_to(key, tf.shape(token_ids)[:1])[:, None] for key in keys]
+
+    def _select(
+        self, token_ids: tf.Tensor, valid: tf.Tensor, word_starts: Any, keys: list[tf.Tensor], slots: Any
+    ) -> tf.Tensor:
+        tokens = tf.reduce_sum(tf.cast(valid, tf.int32), axis=1)
+        # float64 rounds a half as Python does, so the counts are the reference implementation's.
+        limit = tf.cast(tf.round(self.mask_selection_rate * tf.cast(tokens, tf.float64)), tf.int32)
+        limit = tf.minimum(tf.maximum(limit, 1), slots)
+        candidates = valid & tf.gather(self._selectable, token_ids)
+        bits = random_bits.random_bits(keys[0], tf.range(tf.shape(token_ids)[1]))
+        # 31 bits keep the scores positive and leave the negative numbers to what is no candidate.
+        scores = tf.cast(tf.bitwise.right_shift(bits, tf.constant(1, tf.uint32)), tf.int32)
+        if self.strategy == "token":
+            return select_tokens(scores, candidates, limit, slots)
+        if word_starts is None:
+            raise InputError('strategy="whole_word" needs word_starts beside token_ids')
+        return select_words(scores, candidates, as_dense(word_starts, tf.bool)[0], limit, slots)
+
+    def _replace(self, token_ids: tf.Tensor, positions: tf.Tensor, keys: list[tf.Tensor]) -> dict[str, Any]:
+        batch, width = tf.unstack(tf.shape(token_ids))
+        used = positions < width
+        positions = tf.where(used, positions, 0)
+        # One more id than there are tokens: an unused slot of an empty batch still has a place to point to.
+        flat_ids = tf.concat([tf.reshape(token_ids, [-1]), [0]], axis=0)
+        places = positions + (tf.range(batch) * width)[:, None]
+        old = tf.where(used, tf.gather(flat_ids, places), 0)
+        draw = random_bits.uniform(random_bits.random_bits(keys[1], positions))
+        new = tf.where(draw < self.mask_token_rate, self.mask_token_id, old)
+        if self.random_token_rate:
+            bits = random_bits.random_bits(keys[2], positions)
+            ordinary = tf.gather(self._ordinary, random_bits.below(bits, len(self._ordinary)))
+            becomes_random = (draw >= self.mask_token_rate) & (draw < self.mask_token_rate + self.random_token_rate)
+            new = tf.where(becomes_random, ordinary, new)
+        # Differences are added, not ids written: unused slots add 0 and may share position 0 with a used one.
+        change = tf.where(used, new - old, 0)
+        flat_ids = tf.tensor_scatter_nd_add(flat_ids, places[:, :, None], change)
+        return {
+            "token_ids": tf.ensure_shape(tf.reshape(flat_ids[:-1], [batch, width]), token_ids.shape),
+            "mask_positions": positions,
+            "mask_ids": old,
+            "mask_weights": tf.cast(used, tf.float32),
+        }
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the constructor's arguments."""
+        names = ("vocabulary_size", "mask_selection_rate", "mask_token_id", "mask_selection_length",
+                 "unselectable_token_ids", "mask_token_rate", "random_token_rate", "seed", "strategy")  # fmt: skip
+        return {**super().get_config(), **{name: getattr(self, name) for name in names}}

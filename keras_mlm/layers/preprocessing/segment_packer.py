@@ -1,0 +1,136 @@
+"""Puts one or two segments and their special tokens into rows of a fixed length."""
+
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from keras_mlm.errors import InputError
+from keras_mlm.layers.preprocessing.preprocessing_layer import PreprocessingLayer, as_ragged
+
+
+@keras.saving.register_keras_serializable(package="keras_mlm")
+class SegmentPacker(PreprocessingLayer):
+    """Packs `[CLS] A [SEP]` or `[CLS] A [SEP] B [SEP]` into rows of `sequence_length` tokens.
+
+    What is too long is cut at the end of the longer segment, until both are equally long, then of both. Where B is
+    empty its `[SEP]` is left out.
+
+    Args:
+        sequence_length: int, tokens a row, special tokens included; at least 3.
+        start_value: int, id of `[CLS]`.
+        end_value: int, id of `[SEP]`.
+        pad_value: int, id of `[PAD]`. Defaults to `0`.
+
+    Call arguments:
+        segments: ids `(tokens,)` or `(batch, tokens)` as list, tensor or ragged tensor; or a tuple `(A,)` or `(A, B)`
+            of such.
+        word_starts: as `segments`, true where a token begins a word. Defaults to `None`.
+
+    Returns:
+        Dict of `token_ids` int32, `segment_ids` int32 (0 up to the first `[SEP]`, 1 for B and its `[SEP]`, 0 in the
+        padding), `padding_mask` bool and, where given, `word_starts` bool (special tokens and the first token of a
+        segment begin a word), each `(sequence_length,)` or `(batch, sequence_length)`.
+
+    Raises:
+        InputError: a length below 3, or more than two segments.
+
+    Example:
+        ```python
+        packer = SegmentPacker(8, start_value=2, end_value=3)
+        packer(([[11, 12]], [[21]]))["token_ids"]  # [[2, 11, 12, 3, 21, 3, 0, 0]]
+        ```
+
+    References:
+        - [BERT](https://arxiv.org/abs/1810.04805), figure 2
+    """
+
+    def __init__(
+        self, sequence_length: int, start_value: int, end_value: int, pad_value: int = 0, **kwargs: Any
+    ) -> None:
+        super().__init__(**kwargs)
+        if sequence_length < 3:
+            raise InputError(f"sequence_length must be at least 3, not {sequence_length}")
+        self.sequence_length = sequence_length
+        self.start_value = start_value
+        self.end_value = end_value
+        self.pad_value = pad_value
+
+    def call(self, segments: Any, word_starts: Any = None) -> dict[str, tf.Tensor]:
+        """Pack a row or a batch; see the class."""
+        parts = segments if isinstance(segments, tuple) else (segments,)
+        if not 1 <= len(parts) <= 2:
+            raise InputError(f"a row holds one or two segments, not {len(parts)}")
+        rows, singles = zip(*(as_ragged(part, tf.int32) for part in parts), strict=True)
+        flags = None
+        if word_starts is not None:
+            given = word_starts if isinstance(word_starts, tuple) else (word_starts,)
+            flags = tf.concat([self.special_word_starts, *(as_ragged(part, tf.bool)[0].values for part in given)], 0)
+        spans = []
+        offset = len(self.special_ids)
+        for part in rows:
+            splits = tf.cast(part.row_splits, tf.int32)
+            spans.append((splits[:-1] + offset, splits[1:] - splits[:-1]))
+            offset += tf.size(part.values)
+        outputs = self.pack_spans(tf.concat([self.special_ids, *(part.values for part in rows)], 0), flags, *spans)
+        return {name: output[0] for name, output in outputs.items()} if singles[0] else outputs
+
+    @property
+    def special_ids(self) -> list[int]:
+        """The ids that precede the tokens given to `pack_spans`: `[PAD]`, `[CLS]`, `[SEP]`."""
+        return [self.pad_value, self.start_value, self.end_value]
+
+    @property
+    def special_word_starts(self) -> list[bool]:
+        """The word starts of `special_ids`."""
+        return [False, True, True]
+
+    def pack_spans(
+        self,
+        tokens: tf.Tensor,
+        word_starts: tf.Tensor | None,
+        first: tuple[tf.Tensor, tf.Tensor],
+        second: tuple[tf.Tensor, tf.Tensor] | None = None,
+    ) -> dict[str, tf.Tensor]:
+        """Pack rows that are spans of one long run of tokens: nothing is copied before it reaches its row.
+
+        Args:
+            tokens: int32 `(tokens,)`, `special_ids` and then all tokens.
+            word_starts: bool `(tokens,)`, `special_word_starts` and then those of all tokens; or `None`.
+            first: starts in `tokens` and lengths of the segments A, int32 `(batch,)` each.
+            second: the same of the segments B. Defaults to `None`, rows of one segment.
+
+        Returns:
+            Dict as the layer's, for a batch.
+        """
+        (start_a, length_a), length_b = first, tf.zeros_like(first[1])
+        if second is None:
+            length_a = tf.minimum(length_a, self.sequence_length - 2)
+        else:
+            room = self.sequence_length - 3
+            length_a = tf.minimum(first[1], tf.maximum(room - second[1], room - room // 2))
+            length_b = tf.minimum(second[1], tf.maximum(room - first[1], room // 2))
+        length_a, length_b = length_a[:, None], length_b[:, None]
+        begin_b = length_a + 2
+        end = begin_b + tf.where(length_b > 0, length_b + 1, 0)
+        position = tf.range(self.sequence_length)[None]
+        in_b = (position >= begin_b) & (position < end)
+        places = start_a[:, None] + position - 1
+        if second is not None:
+            places = tf.where(in_b, second[0][:, None] + position - begin_b, places)
+        places = tf.where((position == begin_b - 1) | (position == end - 1), 2, places)
+        places = tf.where(position < end, tf.where(position == 0, 1, places), 0)
+        outputs = {
+            "token_ids": tf.gather(tokens, places),
+            "segment_ids": tf.cast(in_b, tf.int32),
+            "padding_mask": position < end,
+        }
+        if word_starts is not None:
+            begins = ((position == 1) | (position == begin_b)) & (position < end)
+            outputs["word_starts"] = tf.gather(word_starts, places) | begins
+        return outputs
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the constructor's arguments."""
+        names = ("sequence_length", "start_value", "end_value", "pad_value")
+        return {**super().get_config(), **{name: getattr(self, name) for name in names}}
