@@ -16,8 +16,7 @@ tags: [bert, masked-language-model, keras_mlm]
 
 # {name}
 
-A BERT encoder, pre-trained {objectives} with
-[keras_mlm](https://pypi.org/project/keras-mlm/).
+A BERT encoder, pre-trained {objectives} with keras_mlm.
 
 ## Model
 
