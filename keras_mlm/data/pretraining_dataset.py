@@ -1,0 +1,261 @@
+"""From the records of a prepared corpus to masked batches, any step of which can be gone to at once."""
+
+import functools
+from typing import Any, Literal
+
+import numpy as np
+import tensorflow as tf
+
+from keras_mlm.config import PretrainingConfig
+from keras_mlm.data.manifest import VOCABULARY_FILE, Manifest
+from keras_mlm.data.row_group import RowGroup, read_row_group
+from keras_mlm.data.row_plan import RowPlan, hash_order
+from keras_mlm.data.token_record import damaged_shard
+from keras_mlm.errors import InputError
+from keras_mlm.layers.preprocessing import random_bits
+from keras_mlm.layers.preprocessing.masked_lm_mask_generator import MaskedLMMaskGenerator
+from keras_mlm.layers.preprocessing.next_sentence_pair_generator import NextSentencePairGenerator
+from keras_mlm.layers.preprocessing.segment_packer import SegmentPacker
+from keras_mlm.tokenizers.vocabulary_file import SPECIAL_TOKENS, check_vocabulary, read_vocabulary
+
+# Validation pairs and masks are the same for every run, whatever its seed, so that runs can be compared.
+VALIDATION_SEED = 0
+# Rows worked on at once: many enough that the cost of starting an operation does not count.
+CHUNK_ROWS = 512
+# A split up to this size is read once before training, so that a damaged shard is found before hours are spent.
+CHECKED_BYTES = 1 << 30
+
+
+class PretrainingDataset:
+    """The masked batches of a prepared corpus, in an order and with draws that are a function of the seed alone.
+
+    Every record is cut into rows; a row is paired, packed and masked when it is read, by its key (`seed`, `epoch`,
+    `example_index`). Batch size, threads and restarts change nothing of a row. Training never ends: each epoch has its
+    own order, pairs and masks, and batches run across epochs, so nothing is left out. Validation is one pass in the
+    order of the manifest with frozen draws; empty rows without weight fill up its last batch.
+
+    Args:
+        folder: str, what `prepare_corpus` wrote.
+        length: int, tokens a row, special tokens included. Defaults to `128`.
+        batch_size: int, rows a batch. Defaults to `64`.
+        masking: `"token"` or `"whole_word"`. Defaults to `"token"`.
+        mask_selection_rate: float, share of a row's tokens to predict. Defaults to `0.15`.
+        mask_selection_length: int, mask slots a row. Defaults to the rate times the length, rounded up.
+        next_sentence: bool, whether rows are sentence pairs. Defaults to `True`.
+        seed: int, of order, pairs and masks; validation does not depend on it. Defaults to `0`.
+        split: `"training"` or `"validation"`. Defaults to `"training"`.
+
+    Attributes:
+        rows: int, rows of an epoch.
+        tokens: int, tokens of an epoch, without special ones.
+        manifest: `Manifest`.
+
+    Raises:
+        InputError: no prepared corpus there, a damaged or missing shard (named), a split that is empty or too small
+            for sentence pairs, or arguments out of range.
+
+    Example:
+        ```python
+        training = PretrainingDataset("data/news", length=128, batch_size=64)
+        model.fit(training.batches(), steps_per_epoch=1000)
+        ```
+    """
+
+    def __init__(
+        self,
+        folder: str,
+        *,
+        length: int = 128,
+        batch_size: int = 64,
+        masking: Literal["token", "whole_word"] = "token",
+        mask_selection_rate: float = 0.15,
+        mask_selection_length: int | None = None,
+        next_sentence: bool = True,
+        seed: int = 0,
+        split: Literal["training", "validation"] = "training",
+    ) -> None:
+        config = PretrainingConfig(
+            length=length, batch_size=batch_size, masking=masking, mask_selection_rate=mask_selection_rate,
+            mask_selection_length=mask_selection_length, next_sentence=next_sentence, steps=1,
+        )  # fmt: skip
+        self.manifest = Manifest.load(folder)
+        if split not in self.manifest.splits:
+            raise InputError(f"{folder} has no split {split!r}, only {', '.join(self.manifest.splits)}")
+        self.folder = folder
+        self.length = length
+        self.batch_size = batch_size
+        self.next_sentence = next_sentence
+        self.split = split
+        self.tokens = self.manifest.splits[split].tokens
+        self._check_content()
+        self._training = split == "training"
+        self._seed = seed if self._training else VALIDATION_SEED
+        self._width = length - 3 if next_sentence else length - 2
+        self._plan = RowPlan.make(self.manifest.splits[split], self._width, seed if self._training else None)
+        self.rows = self._plan.epoch_rows
+
+        vocabulary = read_vocabulary(tf.io.gfile.join(folder, VOCABULARY_FILE))
+        check_vocabulary(vocabulary, tf.io.gfile.join(folder, VOCABULARY_FILE))
+        ids = {token: vocabulary.index(token) for token in SPECIAL_TOKENS}
+        self._packer = SegmentPacker(length, ids["[CLS]"], ids["[SEP]"], ids["[PAD]"])
+        self._pairs = NextSentencePairGenerator(self._width, seed=self._seed)
+        self._masker = MaskedLMMaskGenerator(
+            len(vocabulary), mask_selection_rate, ids["[MASK]"], config.predictions,
+            unselectable_token_ids=sorted(ids.values()), seed=self._seed, strategy=masking,
+        )  # fmt: skip
+        self._read = functools.partial(
+            read_row_group,
+            token_dtype=self.manifest.token_dtype,
+            width=self._width,
+            special_ids=self._packer.special_ids,
+            special_word_starts=self._packer.special_word_starts if masking == "whole_word" else None,
+            sentences=next_sentence,
+        )
+        self._paths = self.manifest.shard_paths(folder, split)
+        if sum(shard.bytes for shard in self.manifest.splits[split].shards) <= CHECKED_BYTES:
+            self.check_shards()
+
+    def check_shards(self) -> None:
+        """Read every shard of the split once.
+
+        The constructor does so up to 1 GB; call it where reading a larger split failed.
+
+        Raises:
+            InputError: a shard is damaged; the message names it.
+        """
+        read = tf.function(self._read, reduce_retracing=True)
+        for path, records, tokens in zip(self._paths, self._plan.records, self._plan.tokens, strict=True):
+            try:
+                with tf.device("cpu:0"):
+                    read(tf.constant([path]), tf.constant(records), tf.constant(tokens))
+            except tf.errors.OpError as error:
+                raise damaged_shard(path) from error
+
+    def batches(self, start_step: int = 0) -> tf.data.Dataset:
+        """Return the batches from a step on; going there costs reading one group of shards.
+
+        Args:
+            start_step: int, the first batch; training only. Defaults to `0`.
+
+        Returns:
+            Dataset of `(x, y, sample_weight)`, B rows of L tokens with P mask slots: `x` is a dict of `token_ids`,
+            `segment_ids` int32 and `padding_mask` bool, `(B, L)` each, and `mask_positions` int32 `(B, P)`; `y` of
+            `masked_lm` int32 `(B, P)` and `next_sentence` int32 `(B,)` (0 = B follows A); `sample_weight` of the same
+            names and shapes in float32. `next_sentence` only where asked for.
+        """
+        dataset = self.keyed_batches(start_step).map(self._to_fit, num_parallel_calls=1)
+        return dataset.prefetch(tf.data.AUTOTUNE)
+
+    def keyed_batches(self, start_step: int = 0) -> tf.data.Dataset:
+        """Return the batches as flat dicts that also hold the rows' keys, to look at or count.
+
+        Args:
+            start_step: int, as in `batches`. Defaults to `0`.
+
+        Returns:
+            Dataset of dicts: the layers' outputs, `example_index`, `epoch` and `document_id`; -1 in empty rows.
+        """
+        if start_step and not self._training:
+            raise InputError("the validation split is one pass from its beginning")
+        group, place = self._plan.find_row(start_step * self.batch_size)
+        last = np.iinfo(np.int64).max if self._training else self._plan.groups
+        groups = tf.data.Dataset.range(group, last).map(self._load).prefetch(1)
+        dataset = groups.flat_map(functools.partial(self._rows, first_group=group, first_place=place))
+        dataset = dataset.rebatch(self.batch_size, drop_remainder=self._training)
+        steps = tf.data.INFINITE_CARDINALITY
+        if not self._training:
+            dataset = dataset.map(self._fill_up)
+            steps = -(-self.rows // self.batch_size)
+        options = tf.data.Options()
+        options.deterministic = True
+        # Replicas share out every batch; sharding the files would change which rows a batch holds.
+        options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.OFF
+        return dataset.apply(tf.data.experimental.assert_cardinality(steps)).with_options(options)
+
+    def _check_content(self) -> None:
+        split = self.manifest.splits[self.split]
+        if not split.tokens:
+            raise InputError(f"the {self.split} split of {self.folder} is empty: give more documents")
+        if not self.next_sentence:
+            return
+        otherwise = "give more documents or pass next_sentence=False"
+        if split.documents < 2:
+            raise InputError(
+                f"sentence pairs need two documents, the {self.split} split of {self.folder} has one: {otherwise}"
+            )
+        if split.sentences <= split.documents:
+            raise InputError(
+                f"sentence pairs need documents of two sentences, the {self.split} split of {self.folder} has none: "
+                f"{otherwise}"
+            )
+
+    def _load(self, group: tf.Tensor) -> tuple[Any, ...]:
+        """Read a group, counted through all epochs, and put its rows into their order."""
+        plan = self._plan
+        epoch, place = group // plan.groups, group % plan.groups
+        bounds = tf.constant(plan.group_bounds)
+        shards = plan.shard_order(epoch)[bounds[place] : bounds[place + 1]]
+        rows = self._read(
+            tf.gather(self._paths, shards),
+            tf.reduce_sum(tf.gather(plan.records, shards)),
+            tf.reduce_sum(tf.gather(plan.tokens, shards)),
+        )
+        counts = tf.gather(plan.rows, shards)
+        shift = tf.gather(plan.first_rows, shards) - tf.cumsum(counts, exclusive=True)
+        index = tf.range(tf.reduce_sum(counts)) + tf.repeat(shift, counts)
+        order = tf.range(tf.size(index))
+        if self._training:
+            order = hash_order(self._seed, random_bits.ROW_ORDER, epoch, index)
+        return group, epoch, rows, index, order
+
+    def _rows(
+        self, group: tf.Tensor, epoch: tf.Tensor, rows: RowGroup, index: tf.Tensor, order: tf.Tensor, *,
+        first_group: int, first_place: int,
+    ) -> tf.data.Dataset:  # fmt: skip
+        """Return the finished rows of a group in chunks."""
+        first = tf.where(group == first_group, tf.constant(first_place, tf.int64), 0)
+
+        def chunk(place: tf.Tensor) -> dict[str, tf.Tensor]:
+            chosen = order[place : place + CHUNK_ROWS]
+            return self._finish(epoch, rows, chosen, tf.gather(index, chosen))
+
+        places = tf.data.Dataset.range(first, tf.size(order, tf.int64), CHUNK_ROWS)
+        return places.map(chunk, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+
+    def _finish(
+        self, epoch: tf.Tensor, rows: RowGroup, chosen: tf.Tensor, example_index: tf.Tensor
+    ) -> dict[str, tf.Tensor]:
+        starts, lengths, documents = (tf.gather(part, chosen) for part in (rows.starts, rows.lengths, rows.documents))
+        first, second, labels = (starts, lengths), None, {}
+        if self.next_sentence:
+            pairs = self._pairs.pair_spans(rows.pool, starts, lengths, documents, epoch, example_index)
+            first, second = pairs.first, pairs.second
+            labels = {
+                "next_sentence_labels": pairs.labels,
+                "next_sentence_weights": pairs.weights,
+                "without_negative": pairs.without_negative,
+            }
+        epochs = tf.fill(tf.shape(example_index), epoch)
+        packed = self._packer.pack_spans(rows.tokens, rows.word_starts, first, second)
+        masked = self._masker({**packed, "example_index": example_index, "epoch": epochs})
+        keys = {"example_index": example_index, "epoch": epochs, "document_id": documents}
+        return {**packed, **masked, **labels, **keys}
+
+    def _fill_up(self, batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        missing = self.batch_size - tf.shape(batch["token_ids"])[0]
+        fill = {"token_ids": self._packer.pad_value, "example_index": -1, "epoch": -1, "document_id": -1}
+
+        def full(name: str, part: tf.Tensor) -> tf.Tensor:
+            shape = tf.concat([[missing], tf.shape(part)[1:]], 0)
+            part = tf.concat([part, tf.fill(shape, tf.cast(fill.get(name, 0), part.dtype))], 0)
+            return tf.ensure_shape(part, [self.batch_size, *part.shape[1:]])
+
+        return {name: full(name, part) for name, part in batch.items()}
+
+    def _to_fit(self, batch: dict[str, tf.Tensor]) -> tuple[dict[str, tf.Tensor], ...]:
+        x = {name: batch[name] for name in ("token_ids", "segment_ids", "padding_mask", "mask_positions")}
+        y, weights = {"masked_lm": batch["mask_ids"]}, {"masked_lm": batch["mask_weights"]}
+        if self.next_sentence:
+            y["next_sentence"] = batch["next_sentence_labels"]
+            weights["next_sentence"] = batch["next_sentence_weights"]
+        return x, y, weights
