@@ -10,8 +10,8 @@ def evaluate(
 ) -> dict[str, Any]:
     """Print a model's held-out figures beside those of counting, and add them to its metrics.json and card.
 
-    The counts are of the training half: of words alone (unigram), and of words between their left and right neighbour,
-    which also count where they are masked for the model. The cloze test masks a word in each of 100 sentences.
+    The counts are of the training half: of tokens alone (unigram), and of tokens between their two neighbours. The
+    cloze test masks one word in each of 100 held-out sentences.
 
     Args:
         model: model folder, as recipes/pretrain.py writes it.

@@ -18,9 +18,8 @@ def evaluate_masked_lm(
 ) -> dict[str, Any]:
     """Return how well a model fills the frozen masks of the validation rows, and how well counting does.
 
-    The neighbour yardstick sees the original neighbours of a masked token even where these are masked themselves or
-    replaced in the model's input, so it knows more than the model does: the comparison is generous to it, most of all
-    with whole-word masks. Where a neighbour is a special token, only the other one counts.
+    The neighbour yardstick sees a token's two neighbours in the model's own input, random replacements included.
+    Where a neighbour is a special token, be it [MASK], only the other one counts.
 
     Args:
         model: BertPretrainer with a tokenizer.
@@ -108,11 +107,10 @@ def _add(sums: dict[str, np.ndarray], name: str, values: list[Any]) -> None:
 def _targets(
     token_ids: np.ndarray, mask_positions: np.ndarray, labels: np.ndarray, weights: np.ndarray, special: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Return (left neighbour, target, right neighbour, weight) of every target, neighbours as they were unmasked."""
+    """Return (left neighbour, target, right neighbour, weight) of every target; -1 for a special neighbour."""
     row, slot = np.nonzero(weights)
-    position, targets = mask_positions[row, slot], labels[row, slot]
-    # A column of "no neighbour" on the right serves both ends: index -1 is the same column.
-    original = np.pad(token_ids, ((0, 0), (0, 1)), constant_values=-1)
-    original[np.isin(original, special)] = -1
-    original[row, position] = targets
-    return original[row, position - 1], targets, original[row, position + 1], weights[row, slot].astype("float64")
+    position = mask_positions[row, slot]
+    # No target is in the first column, which is [CLS]; the last one may have nothing after it.
+    shown = np.pad(np.where(np.isin(token_ids, special), -1, token_ids), ((0, 0), (0, 1)), constant_values=-1)
+    weight = weights[row, slot].astype("float64")
+    return shown[row, position - 1], labels[row, slot], shown[row, position + 1], weight
