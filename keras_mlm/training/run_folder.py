@@ -48,10 +48,11 @@ class RunFolder:
         if not tf.io.gfile.exists(self._file):
             if tf.io.gfile.exists(tf.io.gfile.join(self.output, "config.json")):
                 raise InputError(f"{self.output} holds a model that was not trained there: choose another --output")
-            self._write({"settings": settings})
+            self._write(settings)
             return None
         stored = self._read()
-        difference = settings_difference(stored["settings"], settings)
+        metrics = stored.pop("metrics", None)
+        difference = settings_difference(stored, settings)
         if difference:
             raise InputError(
                 f"{self.output} holds a run with other settings: {difference}; give the same, choose another "
@@ -59,25 +60,24 @@ class RunFolder:
             )
         # Without its model a finished run has to be saved again, from the last checkpoint.
         saved = tf.io.gfile.exists(tf.io.gfile.join(self.output, "config.json"))
-        return stored.get("metrics") if saved else None
+        return metrics if saved else None
 
     def finish(self, metrics: dict[str, Any]) -> None:
         """Note that the run has ended and what came out."""
-        self._write({"settings": self._read()["settings"], "metrics": metrics})
+        self._write({**self._read(), "metrics": metrics})
 
     def _read(self) -> dict[str, Any]:
+        """Return settings and metrics, without what tells nothing about what is learned."""
         try:
             with tf.io.gfile.GFile(self._file) as file:
                 stored = json.loads(file.read())
             if stored["format_version"] > FORMAT_VERSION:
                 raise InputError(f"{self._file} was written by a later version of keras_mlm: update keras_mlm")
-            if not isinstance(stored["settings"], dict):
-                raise TypeError("settings must be an object")
-        except (ValueError, KeyError, TypeError) as error:
+            return {name: value for name, value in stored.items() if name not in ("format_version", "versions")}
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
             if isinstance(error, InputError):
                 raise
             raise InputError(f"{self._file} is damaged ({error}): choose another --output or remove it") from error
-        return stored
 
     def _write(self, data: dict[str, Any]) -> None:
         versions = {name: importlib.metadata.version(name) for name in ("keras", "tensorflow", "tensorflow-text")}

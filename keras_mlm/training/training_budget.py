@@ -81,8 +81,10 @@ class TrainingBudget(keras.callbacks.Callback):
 
     @property
     def steps_per_second(self) -> float:
-        """The mean pace in all runs together, without the first step of each; NaN before the second step."""
+        """The mean pace in all runs together, without the first step of each where there are others; NaN before any."""
         steps, seconds = self.step - self._startup_steps, self.seconds - self._startup_seconds
+        if steps < 1:
+            steps, seconds = self.step, self.seconds
         return steps / seconds if steps > 0 and seconds > 0 else math.nan
 
     @property

@@ -1,0 +1,203 @@
+import errno
+import logging
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from tiny_run import fit, tiny_model
+
+from keras_mlm.errors import InputError, Interrupted
+from keras_mlm.training import checkpoint_file
+from keras_mlm.training.training_budget import TrainingBudget
+from keras_mlm.training.training_checkpoint import TrainingCheckpoint
+
+# A run of its own, so that it can be killed: python -c RUN FOLDER STEPS WAIT
+RUN = """
+import sys, time
+import keras, numpy as np, tensorflow as tf
+from tiny_run import fit, tiny_model
+from keras_mlm.training.training_budget import TrainingBudget
+from keras_mlm.training.training_checkpoint import TrainingCheckpoint
+
+folder, steps, wait = sys.argv[1], int(sys.argv[2]), float(sys.argv[3])
+tf.config.experimental.enable_op_determinism()
+model = tiny_model()
+budget = TrainingBudget(steps=steps, learning_rate=1e-2)
+checkpoint = TrainingCheckpoint(folder, budget, every_seconds=0)
+step = checkpoint.resume(model)
+print("from", step, flush=True)
+slow = keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: time.sleep(wait))
+fit(model, [budget, checkpoint, slow], step)
+variables = model.variables + model.optimizer.variables
+np.savez(folder + "/end.npz", *[keras.ops.convert_to_numpy(variable) for variable in variables])
+"""
+
+
+def start(folder: Path, steps: int, wait: float) -> subprocess.Popen:
+    command = [sys.executable, "-c", RUN, str(folder), str(steps), str(wait)]
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent)}
+    return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
+
+
+def wait_for_steps(folder: Path, number: int) -> None:
+    deadline = time.monotonic() + 120
+    while not any(int(path.stem[5:]) >= number for path in folder.glob("step-*.npz")):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def resume(folder: Path | str, steps: int = 5, settings: dict | None = None, every_seconds: float = 0.0):
+    """Return a new model, its budget and checkpoint, and the step they were restored to."""
+    model, budget = tiny_model(seed=99), TrainingBudget(steps=steps, learning_rate=1e-2)
+    checkpoint = TrainingCheckpoint(str(folder), budget, settings=settings, every_seconds=every_seconds)
+    return model, budget, checkpoint, checkpoint.resume(model)
+
+
+def run(folder: Path | str, steps: int = 5, more: tuple = (), **kwargs) -> tuple[keras.Model, TrainingBudget]:
+    """Train from whatever checkpoint there is, with one after every step."""
+    model, budget, checkpoint, step = resume(folder, steps, **kwargs)
+    fit(model, [budget, *more, checkpoint], step)
+    return model, budget
+
+
+@pytest.fixture(scope="module")
+def five_steps(tmp_path_factory):
+    """A folder with the checkpoints of five steps, and the model that they led to."""
+    folder = tmp_path_factory.mktemp("run")
+    return folder, run(folder, settings={"rate": 1})[0]
+
+
+@pytest.fixture
+def folder(five_steps, tmp_path) -> Path:
+    """A copy of it that may be damaged."""
+    return shutil.copytree(five_steps[0], tmp_path / "run")
+
+
+def variables(model: keras.Model) -> list[np.ndarray]:
+    return [keras.ops.convert_to_numpy(variable) for variable in model.variables + model.optimizer.variables]
+
+
+def test_a_killed_run_ends_with_the_same_bits(tmp_path):
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    processes = [start(whole, 40, 0.0), start(killed, 40, 0.05)]
+    wait_for_steps(killed, 11)
+    processes[1].kill()
+    processes[1].wait()
+    second = start(killed, 40, 0.0)
+    begun = second.communicate(timeout=120)[0].split()
+    assert second.returncode == 0 and begun[0] == "from" and 11 <= int(begun[1]) < 40
+    assert processes[0].wait(timeout=120) == 0
+    with np.load(whole / "end.npz") as one, np.load(killed / "end.npz") as two:
+        assert len(one.files) == len(two.files) > 15
+        for name in one.files:
+            np.testing.assert_array_equal(one[name], two[name])
+
+
+def test_dropout_and_moments_are_part_of_a_checkpoint(five_steps):
+    folder, trained = five_steps
+    model, budget, _, step = resume(folder, settings={"rate": 1})
+    assert step == budget.step == 5 and budget.used_up and budget.seconds > 0
+    for before, after in zip(variables(trained), variables(model), strict=True):
+        np.testing.assert_array_equal(before, after)
+    assert any("seed" in variable.path for variable in model.variables)
+
+
+def test_the_two_newest_stay_and_the_last_step_is_one_of_them(folder, tmp_path):
+    assert sorted(path.name for path in folder.iterdir()) == ["step-00000004.npz", "step-00000005.npz"]
+    run(tmp_path / "other", steps=3, every_seconds=1000)
+    assert [path.name for path in (tmp_path / "other").iterdir()] == ["step-00000003.npz"]
+
+
+@pytest.mark.parametrize("damage", ["cut", "empty", "changed"])
+def test_a_damaged_newest_falls_back_to_the_one_before(folder, caplog, damage):
+    newest = folder / "step-00000005.npz"
+    content = bytearray(newest.read_bytes())
+    content[len(content) // 2] ^= 0x40
+    newest.write_bytes({"cut": content[: len(content) // 2], "empty": b"", "changed": content}[damage])
+    assert resume(folder, settings={"rate": 1})[3] == 4
+    assert "step-00000005.npz" in caplog.text and "damaged" in caplog.text
+    newest.with_name("step-00000004.npz").write_bytes(b"no checkpoint")
+    with pytest.raises(InputError, match=r"no checkpoint in .* can be read"):
+        resume(folder, settings={"rate": 1})
+
+
+def test_a_checkpoint_holds_no_pickle(folder):
+    with np.load(folder / "step-00000005.npz", allow_pickle=False) as file:
+        names = [name for name in file.files if name != "state.json"]
+        assert len(names) > 15 and all(file[name].dtype != object for name in names)
+
+
+def test_other_settings_and_other_models_are_refused(folder):
+    with pytest.raises(InputError, match=r"other settings: rate 1 \(now 2\)"):
+        resume(folder, settings={"rate": 2})
+    model = keras.Sequential([keras.layers.Dense(3)])
+    model.build((None, 8))
+    model.compile(optimizer="sgd", loss="mse")
+    budget = TrainingBudget(steps=2, learning_rate=1e-2)
+    with pytest.raises(InputError, match="another model or optimizer"):
+        TrainingCheckpoint(str(folder), budget, settings={"rate": 1}).resume(model)
+
+
+@pytest.mark.parametrize("error", [OSError(errno.ENOSPC, "No space left on device"), None])
+def test_a_full_disk_keeps_the_old_checkpoint_and_trains_on(tmp_path, caplog, monkeypatch, error):
+    error = error or tf.errors.ResourceExhaustedError(None, None, "No space left on device")
+    write = checkpoint_file.np.lib.format.write_array
+    budget_steps = []
+
+    def full(entry, array, **kwargs):
+        if budget_steps and budget_steps[-1] >= 2:
+            entry.write(b"half")
+            raise error
+        write(entry, array, **kwargs)
+
+    monkeypatch.setattr(checkpoint_file.np.lib.format, "write_array", full)
+    count = keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: budget_steps.append(batch + 1))
+    _, budget = run(tmp_path, steps=4, more=[count])
+    assert budget.step == 4
+    assert [path.name for path in tmp_path.iterdir()] == ["step-00000001.npz"]
+    assert "CHECKPOINT NOT WRITTEN at step 2" in caplog.text and "No space left" in caplog.text
+    assert "the one of step 1 stays" in caplog.text
+    monkeypatch.undo()
+    assert resume(tmp_path)[3] == 1
+
+
+def test_remote_folders():
+    run("ram://checkpoints/run", steps=2)
+    assert resume("ram://checkpoints/run")[3] == 2
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_the_step_saves_and_says_how_to_go_on(tmp_path, number):
+    handlers = [signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)]
+    ended = []
+    interrupt = keras.callbacks.LambdaCallback(
+        on_train_batch_begin=lambda batch, logs: os.kill(os.getpid(), number) if batch == 3 else None,
+        on_train_end=lambda logs: ended.append(True),
+    )
+    with pytest.raises(Interrupted, match=r"step 4 is saved in .*; the same command again continues"):
+        run(tmp_path, steps=50, every_seconds=1000, more=[interrupt])
+    assert ended == [True]
+    assert [path.name for path in tmp_path.iterdir()] == ["step-00000004.npz"]
+    assert [signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)] == handlers
+    assert resume(tmp_path)[3] == 4
+
+
+def test_a_second_interrupt_stops_at_once(tmp_path, caplog):
+    caplog.set_level(logging.WARNING)
+
+    def twice(batch, logs):
+        os.kill(os.getpid(), signal.SIGINT)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt) as caught:
+        run(tmp_path, more=[keras.callbacks.LambdaCallback(on_train_batch_begin=twice)])
+    assert not isinstance(caught.value, Interrupted)
+    assert "again stops at once" in caplog.text
