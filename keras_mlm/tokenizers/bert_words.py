@@ -3,22 +3,26 @@
 import tensorflow as tf
 import tensorflow_text as tf_text
 
-SPACE = r"[\t\n\r\p{Z}]"
-CONTROL = r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\p{Cf}\p{Co}\x{fffd}]"
+# \p{Z} written out, which matches eight times as fast.
+WIDE_SPACE = r"[\x{a0}\x{1680}\x{2000}-\x{200a}\x{2028}\x{2029}\x{202f}\x{205f}\x{3000}]"
+SPACE = r"[\t\n\r ]|" + WIDE_SPACE
+CONTROL = r"\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\p{Cf}\p{Co}\x{fffd}"
 # Punctuation is Unicode's and all that is neither letter nor digit in ASCII; ideographs are BERT's own blocks.
 ALONE = (
     r"[\p{P}!-/:-@\[-`{-~"
     r"\x{4e00}-\x{9fff}\x{3400}-\x{4dbf}\x{20000}-\x{2a6df}\x{2a700}-\x{2b73f}\x{2b740}-\x{2b81f}\x{2b920}-\x{2ceaf}"
     r"\x{f900}-\x{faff}\x{2f800}-\x{2fa1f}]"
 )
+# `tf.strings.lower` makes another letter of a sigma at the end of a word, and in a Turkish locale of any I.
+CAPITALS = (("Σ", "σ"), ("I", "i"), ("İ", "i̇"))
 
 
 class BertWords:
-    """Cleans, folds and splits strings character by character, and remembers where each character came from.
+    """Cleans, folds and splits strings into the words that WordPiece then looks up, in two ways with one result.
 
-    Every step of BERT's normalisation looks at one character alone. So the distinct characters of a batch, a few
-    hundred, are normalised once, and the texts are put together from those: no regular expression runs over the
-    texts, and the way back to the original characters costs nothing.
+    `split` runs a few regular expressions over whole texts. `split_with_places` normalises each distinct character of
+    the batch once and puts the texts together from those: half as fast, but it knows where each character came from.
+    They agree because every step of BERT's normalisation looks at one character alone.
 
     Args:
         lowercase: bool, whether to lower the case.
@@ -32,8 +36,14 @@ class BertWords:
         self._lowercase = lowercase
         self._strip_accents = strip_accents
 
-    def split(self, texts: tf.Tensor) -> tuple[tf.RaggedTensor, tf.RaggedTensor]:
-        """Split texts into words.
+    def split(self, texts: tf.Tensor) -> tf.RaggedTensor:
+        """The words, ragged strings `(batch, words)`, of strings `(batch,)`; bytes that are no UTF-8 are dropped."""
+        texts = self._fold(tf.strings.unicode_transcode(texts, "UTF-8", "UTF-8", errors="replace"))
+        texts = tf.strings.regex_replace(texts, ALONE, r" \0 ")
+        return tf.strings.split(tf.strings.regex_replace(texts, WIDE_SPACE, " "))
+
+    def split_with_places(self, texts: tf.Tensor) -> tuple[tf.RaggedTensor, tf.RaggedTensor]:
+        """The words and where their characters stood.
 
         Args:
             texts: string tensor `(batch,)`; bytes that are no UTF-8 are dropped.
@@ -44,7 +54,8 @@ class BertWords:
         """
         characters = tf.strings.unicode_decode(texts, "UTF-8")
         distinct, which = tf.unique(characters.values)
-        folded = self._fold(distinct)
+        folded = tf.strings.unicode_encode(distinct[:, tf.newaxis], "UTF-8")
+        folded = tf.strings.unicode_decode(self._fold(folded), "UTF-8")
         single = tf.strings.unicode_encode(folded.values[:, tf.newaxis], "UTF-8")
         is_space = tf.strings.regex_full_match(single, SPACE)
         is_alone = tf.strings.regex_full_match(single, ALONE)
@@ -72,12 +83,14 @@ class BertWords:
             tf.RaggedTensor.from_row_splits(places, splits, validate=False),
         )
 
-    def _fold(self, code_points: tf.Tensor) -> tf.RaggedTensor:
-        """What each code point (characters,) becomes: ragged int32 `(characters, code points)`, often one, or none."""
-        single = tf.strings.unicode_encode(code_points[:, tf.newaxis], "UTF-8")
-        single = tf.strings.regex_replace(single, CONTROL, "")
+    def _fold(self, texts: tf.Tensor) -> tf.Tensor:
+        dropped = CONTROL
         if self._strip_accents:
-            single = tf.strings.regex_replace(tf_text.normalize_utf8(single, "NFD"), r"\p{Mn}", "")
+            texts = tf_text.normalize_utf8(texts, "NFD")
+            dropped += r"\p{Mn}"
+        texts = tf.strings.regex_replace(texts, f"[{dropped}]", "")
         if self._lowercase:
-            single = tf.strings.lower(single, encoding="utf-8")
-        return tf.strings.unicode_decode(single, "UTF-8")
+            for capital, small in CAPITALS:
+                texts = tf.strings.regex_replace(texts, capital, small)
+            texts = tf.strings.lower(texts, encoding="utf-8")
+        return texts

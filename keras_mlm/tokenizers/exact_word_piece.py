@@ -33,13 +33,13 @@ class ExactWordPiece:
 
     def tokenize(self, texts: tf.Tensor) -> tf.RaggedTensor:
         """The token ids, ragged int32 `(batch, tokens)`, of strings `(batch,)`."""
-        words, places = self._words.split(texts)
-        return _by_text(words, self._word_pieces.tokenize(_bounded(words.values, places)))
+        words = self._words.split(texts)
+        return _by_text(words, self._word_pieces.tokenize(_bounded(words.values)))
 
     def tokenize_with_offsets(self, texts: tf.Tensor) -> tuple[tf.RaggedTensor, tf.RaggedTensor, tf.RaggedTensor]:
         """The token ids, starts and ends, each ragged int32 `(batch, tokens)`, of strings `(batch,)`."""
-        words, places = self._words.split(texts)
-        token_ids, starts, ends = self._word_pieces.tokenize_with_offsets(_bounded(words.values, places))
+        words, places = self._words.split_with_places(texts)
+        token_ids, starts, ends = self._word_pieces.tokenize_with_offsets(_bounded(words.values))
         # From bytes of a word to characters of the word to characters of the text.
         _, character_starts = tf.strings.unicode_decode_with_offsets(words.values, "UTF-8")
         lengths = tf.cast(tf.strings.length(words.values), tf.int64)
@@ -61,9 +61,10 @@ class ExactWordPiece:
         )
 
 
-def _bounded(words: tf.Tensor, characters: tf.RaggedTensor) -> tf.Tensor:
+def _bounded(words: tf.Tensor) -> tf.Tensor:
     """The words, those above BERT's limit of characters replaced by one that is above the kernel's limit of bytes."""
-    return tf.where(characters.row_lengths() > MAX_CHARACTERS_PER_WORD, UNKNOWN_WORD, words)
+    too_long = tf.strings.length(words, unit="UTF8_CHAR") > MAX_CHARACTERS_PER_WORD
+    return tf.where(too_long, UNKNOWN_WORD, words)
 
 
 def _by_text(words: tf.RaggedTensor, tokens: tf.RaggedTensor) -> tf.RaggedTensor:

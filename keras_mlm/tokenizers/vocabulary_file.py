@@ -10,6 +10,11 @@ from keras_mlm.errors import InputError
 SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 
 
+def continues_word(token: str) -> bool:
+    """Whether the token is a piece that goes on a word, such as `##ing`."""
+    return token.startswith("##") and len(token) > 2
+
+
 def vocabulary_hash(vocabulary: Sequence[str]) -> str:
     """The SHA-256 of the tokens joined by newlines, as 64 hexadecimal digits."""
     return hashlib.sha256("\n".join(vocabulary).encode("utf-8")).hexdigest()

@@ -3,18 +3,21 @@
 import json
 import re
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
 from keras_mlm.errors import InputError
+from keras_mlm.tokenizers.detokenizer import Detokenizer
 from keras_mlm.tokenizers.exact_word_piece import ExactWordPiece
 from keras_mlm.tokenizers.fast_word_piece import FastWordPiece
+from keras_mlm.tokenizers.normalization import Normalization, strips_accents
 from keras_mlm.tokenizers.tokenized_text import TokenizedText
 from keras_mlm.tokenizers.vocabulary_file import (
     SPECIAL_TOKENS,
     check_vocabulary,
+    continues_word,
     read_vocabulary,
     vocabulary_hash,
     write_vocabulary,
@@ -55,7 +58,7 @@ class WordPieceTokenizer:
         self,
         vocabulary: Sequence[str] | str,
         *,
-        normalization: Literal["fast", "bert"] = "fast",
+        normalization: Normalization = "fast",
         lowercase: bool = True,
         strip_accents: bool | None = None,
     ) -> None:
@@ -67,7 +70,7 @@ class WordPieceTokenizer:
         self.strip_accents = strip_accents
         self.vocabulary_size = len(self.vocabulary)
         self.vocabulary_hash = vocabulary_hash(self.vocabulary)
-        self.continuation = np.array([_continues(token) for token in self.vocabulary])
+        self.continuation = np.array([continues_word(token) for token in self.vocabulary])
         self._ids = {token: token_id for token_id, token in enumerate(self.vocabulary)}
         self.special_token_ids = [self._ids[token] for token in SPECIAL_TOKENS]
         (
@@ -77,18 +80,15 @@ class WordPieceTokenizer:
             self.sep_token_id,
             self.mask_token_id,
         ) = self.special_token_ids
-        strips = lowercase if strip_accents is None else strip_accents
+        self._detokenizer = Detokenizer(self.vocabulary, self.pad_token_id)
+        strips = strips_accents(normalization, lowercase, strip_accents)
         self._word_pieces: FastWordPiece | ExactWordPiece
         # Kernels and constants belong to no graph in particular, wherever the tokenizer is made.
         with tf.init_scope(), tf.device("CPU:0"):
             if normalization == "fast":
-                if strips != lowercase:
-                    raise InputError('strip_accents other than lowercase needs normalization="bert"')
                 self._word_pieces = FastWordPiece(self.vocabulary, lowercase=lowercase)
-            elif normalization == "bert":
-                self._word_pieces = ExactWordPiece(self.vocabulary, lowercase=lowercase, strip_accents=strips)
             else:
-                raise InputError(f'normalization is "fast" or "bert", not {normalization!r}')
+                self._word_pieces = ExactWordPiece(self.vocabulary, lowercase=lowercase, strip_accents=strips)
 
     def tokenize(self, text: Any, *, mask_tokens: bool = False) -> tf.RaggedTensor | tf.Tensor:
         """Token ids without [CLS] and [SEP].
@@ -141,6 +141,22 @@ class WordPieceTokenizer:
             token_ids, starts, ends = self._word_pieces.tokenize_with_offsets(texts)
         word_starts = tf.logical_not(tf.gather(tf.constant(self.continuation), token_ids.values))
         return TokenizedText(token_ids, token_ids.with_values(word_starts), starts, ends)
+
+    def detokenize(self, token_ids: Any) -> tf.Tensor:
+        """Readable text of token ids: pieces joined, words spaced, [PAD] left out.
+
+        Args:
+            token_ids: list of int, lists of them, or integer tensor, dense or ragged, `(tokens,)` or `(batch, tokens)`.
+
+        Returns:
+            String tensor `()` or `(batch,)`. What normalisation folded does not come back.
+        """
+        ids = tf.ragged.constant(token_ids, tf.int32) if isinstance(token_ids, list | tuple) else token_ids
+        if ids.shape.rank == 1:
+            return self.detokenize(ids[tf.newaxis])[0]
+        if not isinstance(ids, tf.RaggedTensor):
+            ids = tf.RaggedTensor.from_tensor(ids)
+        return self._detokenizer.detokenize(ids)
 
     def token_to_id(self, token: str) -> int:
         """The id of a token, or that of [UNK]."""
@@ -205,10 +221,6 @@ class WordPieceTokenizer:
                 f"({tokenizer.vocabulary_size} tokens, {settings['vocabulary_size']} there); restore the file"
             )
         return tokenizer
-
-
-def _continues(token: str) -> bool:
-    return token.startswith("##") and len(token) > 2
 
 
 def _string_tensor(text: Any) -> tf.Tensor:
