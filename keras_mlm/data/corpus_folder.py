@@ -1,0 +1,109 @@
+"""The folder a prepared corpus is written to: finished, unfinished, or somebody else's."""
+
+import contextlib
+import errno
+import json
+import re
+import sqlite3
+from collections.abc import Iterator
+from typing import Any
+
+import tensorflow as tf
+
+from keras_mlm.data.manifest import MANIFEST_FILE, Manifest
+from keras_mlm.errors import InputError, Interrupted, RunError
+
+_OURS = re.compile(
+    r"((training|validation)-\d{5,}\.tfrecord|vocab\.txt|(tokenizer|manifest|metrics)\.json)(\.partial)?"
+)
+_NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
+
+
+def finished_corpus(folder: str, settings: dict[str, Any]) -> Manifest | None:
+    """Return the manifest of a folder that was prepared with the same settings; `None` where it is to be prepared.
+
+    Args:
+        folder: str, a folder that need not exist.
+        settings: dict of plain data, as in `Manifest.settings`.
+
+    Raises:
+        InputError: the folder holds a corpus with other settings (the message says which), or other files.
+    """
+    if not tf.io.gfile.exists(folder):
+        return None
+    if not tf.io.gfile.isdir(folder):
+        raise InputError(f"{folder} is a file: name a folder to write to")
+    names = _names(folder)
+    if MANIFEST_FILE in names:
+        manifest = Manifest.load(folder)
+        difference = _difference(manifest.settings, json.loads(json.dumps(settings)))
+        if difference:
+            raise InputError(
+                f"{folder} was prepared with other settings: {difference}; name another output or remove that folder"
+            )
+        for split in manifest.splits:
+            manifest.shard_paths(folder, split)
+        return manifest
+    foreign = sorted(name for name in names if not _OURS.fullmatch(name))
+    if foreign:
+        raise InputError(f"{folder} holds other files ({', '.join(foreign[:3])}): name a new or empty folder")
+    return None
+
+
+@contextlib.contextmanager
+def unfinished_corpus(folder: str) -> Iterator[None]:
+    """Make a folder, without the remains of an earlier attempt; whatever fails inside leaves nothing behind.
+
+    Args:
+        folder: str, a folder that `finished_corpus` found nothing finished in.
+
+    Raises:
+        RunError: the disk is full, or writing failed in another way.
+        Interrupted: Ctrl-C.
+    """
+    existed = tf.io.gfile.exists(folder)
+    try:
+        tf.io.gfile.makedirs(folder)
+        _clear(folder)
+        yield
+    except BaseException as error:
+        # What cannot be removed has no manifest, so it counts for nothing.
+        with contextlib.suppress(tf.errors.OpError):
+            _clear(folder)
+            if not existed:
+                tf.io.gfile.rmtree(folder)
+        explained = _explained(error, folder)
+        if explained is None:
+            raise
+        raise explained from error
+
+
+def _explained(error: BaseException, folder: str) -> BaseException | None:
+    if isinstance(error, tf.errors.OpError):
+        return RunError(f"writing to {folder} failed: {error.message.splitlines()[0]}")
+    if isinstance(error, sqlite3.OperationalError):
+        return RunError(f"a temporary file could not be written ({error}): free some space or set TMPDIR")
+    if isinstance(error, OSError) and error.errno in _NO_SPACE:
+        return RunError(f"writing to {folder} failed: {error.strerror}; nothing was kept")
+    if isinstance(error, KeyboardInterrupt) and not isinstance(error, Interrupted):
+        return Interrupted(f"nothing was kept in {folder}; the same command starts again")
+    return None
+
+
+def _clear(folder: str) -> None:
+    for name in _names(folder):
+        if _OURS.fullmatch(name):
+            tf.io.gfile.remove(tf.io.gfile.join(folder, name))
+
+
+def _names(folder: str) -> list[str]:
+    return [name.rstrip("/") for name in tf.io.gfile.listdir(folder)]
+
+
+def _difference(made: dict[str, Any], asked: dict[str, Any]) -> str:
+    told = lambda settings, name: json.dumps(settings.get(name), ensure_ascii=False)
+    return ", ".join(
+        f"{name} {told(made, name)}, not {told(asked, name)}"
+        for name in sorted({*made, *asked})
+        if made.get(name) != asked.get(name)
+    )

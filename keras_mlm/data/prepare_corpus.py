@@ -1,0 +1,210 @@
+"""Documents in, a folder of token records out."""
+
+import collections
+import itertools
+import logging
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, Literal
+
+import numpy as np
+
+from keras_mlm.data.corpus_folder import finished_corpus, unfinished_corpus
+from keras_mlm.data.document_spool import DocumentSpool
+from keras_mlm.data.documents import Document, describe_paths
+from keras_mlm.data.excluded_sentences import ExcludedSentences
+from keras_mlm.data.fingerprints import FingerprintSet, fingerprint, normalize
+from keras_mlm.data.held_out import HeldOut
+from keras_mlm.data.manifest import Manifest, Split
+from keras_mlm.data.progress import progress_bar
+from keras_mlm.data.record_builder import build_records
+from keras_mlm.data.sentences import split_sentences
+from keras_mlm.data.shard_writer import ShardWriter
+from keras_mlm.data.token_record import token_dtype_for
+from keras_mlm.errors import InputError
+from keras_mlm.tokenizers.train_vocabulary import train_vocabulary
+from keras_mlm.tokenizers.vocabulary_file import vocabulary_hash
+from keras_mlm.tokenizers.word_piece_tokenizer import WordPieceTokenizer
+
+logger = logging.getLogger(__name__)
+
+# More text than this moves no token of a vocabulary.
+VOCABULARY_CHARACTERS = 200_000_000
+
+
+def prepare_corpus(
+    documents: Iterable[Document],
+    output: str,
+    *,
+    sources: Any = None,
+    vocabulary: Sequence[str] | None = None,
+    vocabulary_size: int = 8000,
+    exact_size: bool = True,
+    normalization: Literal["fast", "bert"] = "fast",
+    lowercase: bool = True,
+    exclude: Sequence[str] = (),
+    validation_share: float = 0.05,
+) -> Manifest:
+    """Prepare documents for pre-training: records of token ids in shards, a vocabulary, and a manifest.
+
+    Exact duplicates are dropped first. Then documents are held out for validation by a hash of their content, the
+    vocabulary is trained on the others, and sentences of eight words or more that training contains are left out of
+    validation. Memory does not grow with the corpus; a temporary file beside the output takes as much disk as the text.
+
+    The same call on a folder that is finished returns at once, without reading a document. A folder that was left
+    unfinished is done again.
+
+    Args:
+        documents: iterable of `Document`, read once.
+        output: str, the folder to write: new, empty, unfinished, or prepared with the same settings.
+        sources: plain data that tells these documents from others, such as `describe_paths` gives: kept in the
+            manifest and compared with it. Defaults to `None`.
+        vocabulary: sequence of str, used as it is; or `None` to train one. Defaults to `None`.
+        vocabulary_size: int, tokens of the vocabulary to train. Defaults to `8000`.
+        exact_size: bool, whether fewer tokens than that are refused. Defaults to `True`.
+        normalization: `"fast"` or `"bert"`, see `WordPieceTokenizer`. Defaults to `"fast"`.
+        lowercase: bool. Defaults to `True`.
+        exclude: sequence of str, files with sentences whose documents are left out. Defaults to none.
+        validation_share: float, the share of documents to hold out, at most 2,000 of them. Defaults to `0.05`.
+
+    Returns:
+        The folder's `Manifest`.
+
+    Raises:
+        InputError: bad input, too few documents, a vocabulary that cannot be had, or an output with other settings.
+        RunError: what failed on the way, such as a full disk. Nothing half-written is left.
+
+    Example:
+        ```python
+        manifest = prepare_corpus(read_documents(["news.txt"]), "data/news", vocabulary_size=8000)
+        print(manifest.splits["validation"].documents)
+        ```
+    """
+    settings = {
+        "sources": sources,
+        "vocabulary": vocabulary_hash(vocabulary) if vocabulary is not None else None,
+        "vocabulary_size": vocabulary_size if vocabulary is None else len(vocabulary),
+        "exact_size": exact_size if vocabulary is None else True,
+        "normalization": normalization,
+        "lowercase": lowercase,
+        "exclude": describe_paths(exclude),
+        "validation_share": validation_share,
+    }
+    finished = finished_corpus(output, settings)
+    if finished is not None:
+        logger.info("%s is already prepared with these settings", output)
+        return finished
+    tokenizer = None
+    if vocabulary is not None:
+        tokenizer = WordPieceTokenizer(vocabulary, normalization=normalization, lowercase=lowercase)
+    excluded = ExcludedSentences(exclude)
+    counts: collections.Counter[str] = collections.Counter()
+    held_out = HeldOut(validation_share)
+    with unfinished_corpus(output), DocumentSpool(None if "://" in output else output) as spool:
+        _collect(documents, excluded, held_out, spool, counts)
+        held_out.choose()
+        for _, sentences in spool.read(held_out.__contains__):
+            held_out.keep(sentences)
+        if tokenizer is None:
+            logger.info("Training a vocabulary")
+            report = train_vocabulary(
+                _vocabulary_texts(spool, held_out),
+                vocabulary_size,
+                exact=exact_size,
+                normalization=normalization,
+                lowercase=lowercase,
+            )
+            tokenizer = WordPieceTokenizer(report.vocabulary, normalization=normalization, lowercase=lowercase)
+        ids = itertools.count()
+        training = _write(_training_documents(spool, held_out), ids, output, "training", tokenizer, counts)
+        validation = _write(held_out.remaining(), ids, output, "validation", tokenizer, counts)
+        counts["validation_sentences_left_out"] = held_out.sentences_left_out
+        counts["validation_documents_left_out"] = held_out.documents_left_out
+        tokenizer.save(output)
+        manifest = Manifest(
+            token_dtype=token_dtype_for(tokenizer.vocabulary_size),
+            vocabulary_size=tokenizer.vocabulary_size,
+            vocabulary_hash=tokenizer.vocabulary_hash,
+            normalization=normalization,
+            settings=settings,
+            splits={"training": training, "validation": validation},
+            counts=dict(sorted(counts.items())),
+        )
+        manifest.save(output)
+    if not validation.documents:
+        logger.warning("%s has nothing to validate on: all held-out sentences occur in training too", output)
+    return manifest
+
+
+def _collect(
+    documents: Iterable[Document],
+    excluded: ExcludedSentences,
+    held_out: HeldOut,
+    spool: DocumentSpool,
+    counts: collections.Counter[str],
+) -> None:
+    """Read the documents and spool the sentences of those that are neither duplicates nor excluded."""
+    seen = FingerprintSet()
+    for name in ("documents_read", "duplicate_documents", "excluded_documents", "documents"):
+        counts[name] = 0
+    with progress_bar("Reading", None, "documents") as bar:
+        for document in documents:
+            bar.update()
+            counts["documents_read"] += 1
+            key = fingerprint(normalize(document.text))
+            if not seen.add(key):
+                counts["duplicate_documents"] += 1
+                continue
+            sentences = [sentence for line in document.lines for sentence in split_sentences(line)]
+            if excluded.occur_in(document.lines) or excluded.occur_in(sentences):
+                counts["excluded_documents"] += 1
+                continue
+            counts["documents"] += 1
+            held_out.offer(key, sum(map(len, sentences)))
+            spool.append(key, sentences)
+    seen.close()
+    if counts["documents"] < 2:
+        left_out = counts["documents_read"] - counts["documents"]
+        raise InputError(
+            f"found {counts['documents']} document{'s' * (counts['documents'] != 1)}"
+            f"{f' besides {left_out:,} duplicate or excluded ones' if left_out else ''}, and two are the least: "
+            "put a blank line between documents, or give more text"
+        )
+
+
+def _vocabulary_texts(spool: DocumentSpool, held_out: HeldOut) -> Iterator[str]:
+    """Yield the training documents, or as even a sample of them as the vocabulary needs."""
+    share = min(1.0, VOCABULARY_CHARACTERS / max(1, spool.characters))
+    # The low bits of a fingerprint are as good as random, and independent of the high ones that hold documents out.
+    sampled = lambda key: key not in held_out and (key & 0xFFFF) < share * 0x10000
+    for _, sentences in spool.read(sampled):
+        yield "\n".join(sentences)
+
+
+def _training_documents(spool: DocumentSpool, held_out: HeldOut) -> Iterator[list[str]]:
+    with progress_bar("Tokenizing", spool.characters, "characters") as bar:
+        for _, sentences in spool.read(lambda key: key not in held_out):
+            held_out.compare(sentences)
+            yield sentences
+            bar.update(sum(map(len, sentences)))
+
+
+def _write(
+    documents: Iterator[list[str]],
+    ids: Iterator[int],
+    folder: str,
+    split: str,
+    tokenizer: WordPieceTokenizer,
+    counts: collections.Counter[str],
+) -> Split:
+    # A document's id is taken when it is read, so the ids of a split are in the order of its documents.
+    sentences = unknown = found = 0
+    last = -1
+    with ShardWriter(folder, split, token_dtype_for(tokenizer.vocabulary_size)) as writer:
+        for record in build_records(((next(ids), document) for document in documents), tokenizer):
+            writer.write(record)
+            found += record.document_id != last
+            last = record.document_id
+            sentences += int(np.count_nonzero(record.sentence_starts))
+            unknown += int(np.count_nonzero(record.token_ids == tokenizer.unk_token_id))
+    counts[f"{split}_unknown_tokens"] = unknown
+    return Split(found, sentences, sum(shard.tokens for shard in writer.shards), writer.shards)
