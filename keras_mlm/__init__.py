@@ -17,8 +17,15 @@ _MODULES = {
     "RunError": "keras_mlm.errors",
     # === Text ===
     "WordPieceTokenizer": "keras_mlm.tokenizers.word_piece_tokenizer",
+    "train_vocabulary": "keras_mlm.tokenizers.train_vocabulary",
+    "prepare_corpus": "keras_mlm.data.prepare_corpus",
+    "read_documents": "keras_mlm.data.documents",
+    "read_docstrings": "keras_mlm.data.docstrings",
+    "PretrainingDataset": "keras_mlm.data.pretraining_dataset",
     # === Preprocessing layers ===
     "MaskedLMMaskGenerator": "keras_mlm.layers.preprocessing.masked_lm_mask_generator",
+    "NextSentencePairGenerator": "keras_mlm.layers.preprocessing.next_sentence_pair_generator",
+    "SegmentPacker": "keras_mlm.layers.preprocessing.segment_packer",
     # === Models ===
     "BertBackbone": "keras_mlm.models.bert_backbone",
     "BertPretrainer": "keras_mlm.models.bert_pretrainer",
@@ -34,6 +41,7 @@ _MODULES = {
     "Yardsticks": "keras_mlm.evaluation.yardsticks",
     "cloze": "keras_mlm.evaluation.cloze",
     "evaluate_masked_lm": "keras_mlm.evaluation.masked_lm_evaluation",
+    "export_fill_mask": "keras_mlm.export.saved_model",
 }
 
 __all__ = ["__version__", *_MODULES]
