@@ -55,7 +55,7 @@ def save_model(model: "BertPretrainer", folder: str, *, metrics: dict[str, Any] 
         if there != config:
             raise InputError(f"{folder} holds another model ({_difference(there, config)}): choose another folder")
     plain = plain_twin(model)
-    merged = {**_read_metrics(folder), "parameters": plain.count_params(), **(metrics or {})}
+    merged = {**read_metrics(folder), "parameters": plain.count_params(), **(metrics or {})}
     with _writing(folder) as aside:
         model.tokenizer.save(aside)
         plain.save_weights(tf.io.gfile.join(aside, WEIGHTS))
@@ -143,7 +143,7 @@ def write_metrics(folder: str, metrics: dict[str, Any]) -> dict[str, Any]:
     from keras_mlm.tokenizers.word_piece_tokenizer import WordPieceTokenizer
 
     config = BertConfig.from_dict(read_model_config(folder)["model"])
-    merged = {**_read_metrics(folder), **metrics}
+    merged = {**read_metrics(folder), **metrics}
     with _writing(folder) as aside:
         _write(tf.io.gfile.join(aside, METRICS), dump_json(merged))
         _write(tf.io.gfile.join(aside, CARD), _card(folder, config, WordPieceTokenizer.load(folder), merged))
@@ -168,7 +168,8 @@ def _card(folder: str, config: BertConfig, tokenizer: "WordPieceTokenizer", metr
     return model_card(Path(folder).absolute().name, config, tokenizer, training=training, metrics=metrics)
 
 
-def _read_metrics(folder: str) -> dict[str, Any]:
+def read_metrics(folder: str) -> dict[str, Any]:
+    """Return the figures of a model folder's `metrics.json`; an empty dict where there is none."""
     path = tf.io.gfile.join(folder, METRICS)
     return _read_json(path) if tf.io.gfile.exists(path) else {}
 
@@ -210,8 +211,8 @@ def _writing(folder: str) -> Iterator[str]:
                 tf.io.gfile.copy(tf.io.gfile.join(local, name), tf.io.gfile.join(aside, name))
         for name in names:
             tf.io.gfile.rename(tf.io.gfile.join(aside, name), tf.io.gfile.join(folder, name), overwrite=True)
-    except tf.errors.OpError as error:
-        raise RunError(f"{folder} could not be written, what was there is unchanged: {error.message}") from error
+    except (OSError, tf.errors.OpError) as error:
+        raise RunError(f"{folder} could not be written, its files are still those from before: {error}") from error
     finally:
         if tf.io.gfile.exists(aside):
             tf.io.gfile.rmtree(aside)

@@ -1,6 +1,6 @@
 """Text files in, a folder of token records out: run it with --help."""
 
-from typing import Literal
+from typing import Any, Literal
 
 from keras_mlm import command_line
 
@@ -59,31 +59,39 @@ def prepare_corpus(
         lowercase=not cased,
         exclude=exclude or [],
     )
-    counts = manifest.counts
-    print(
-        f"Read {counts['documents_read']:,} documents; left out {counts['duplicate_documents']:,} duplicates and "
-        f"{counts['excluded_documents']:,} with excluded sentences."
-    )
-    print(f"Vocabulary of {manifest.vocabulary_size:,} tokens.")
-    for name, split in manifest.splits.items():
-        unknown = counts[f"{name}_unknown_tokens"] / max(1, split.tokens)
-        print(
-            f"{name}: {split.documents:,} documents, {split.sentences:,} sentences, {split.tokens:,} tokens "
-            f"({unknown:.3%} unknown) in {len(split.shards)} shards"
-        )
-    print(
-        f"Left out of validation, because training has them: {counts['validation_sentences_left_out']:,} sentences "
-        f"({counts['validation_documents_left_out']:,} whole documents)."
-    )
+    print(report(manifest))
     metrics = tf.io.gfile.join(output, "metrics.json")
     if not tf.io.gfile.exists(metrics):
-        figures = {f"{name}_tokens": split.tokens for name, split in manifest.splits.items()}
+        figures: dict[str, float] = {f"{name}_tokens": split.tokens for name, split in manifest.splits.items()}
         seconds = round(time.time() - start, 1)
         with tf.io.gfile.GFile(metrics, "w") as file:
             file.write(
-                dump_json({**counts, **figures, "vocabulary_size": manifest.vocabulary_size, "seconds": seconds})
+                dump_json(
+                    {**manifest.counts, **figures, "vocabulary_size": manifest.vocabulary_size, "seconds": seconds}
+                )
             )
     print(f"Everything is in {output}. Next: python recipes/pretrain.py --data {output}")
+
+
+def report(manifest: Any) -> str:
+    """Return what was counted while preparing, in a few lines."""
+    counts = manifest.counts
+    lines = [
+        f"Read {counts['documents_read']:,} documents; left out {counts['duplicate_documents']:,} duplicates and "
+        f"{counts['excluded_documents']:,} with excluded sentences.",
+        f"Vocabulary of {manifest.vocabulary_size:,} tokens.",
+    ]
+    for name, split in manifest.splits.items():
+        unknown = counts[f"{name}_unknown_tokens"] / max(1, split.tokens)
+        lines.append(
+            f"{name}: {split.documents:,} documents, {split.sentences:,} sentences, {split.tokens:,} tokens "
+            f"({unknown:.3%} unknown) in {len(split.shards)} shards"
+        )
+    lines.append(
+        f"Left out of validation, because training has them: {counts['validation_sentences_left_out']:,} sentences "
+        f"({counts['validation_documents_left_out']:,} whole documents)."
+    )
+    return "\n".join(lines)
 
 
 if __name__ == "__main__":

@@ -4,9 +4,10 @@ import hashlib
 import heapq
 import itertools
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
+import tensorflow as tf
 
 from keras_mlm.data.manifest import Manifest
 from keras_mlm.data.token_record import TokenRecord, read_records
@@ -15,6 +16,15 @@ from keras_mlm.evaluation.masked_lm_evaluation import check_vocabulary
 
 if TYPE_CHECKING:
     from keras_mlm.models.bert_pretrainer import BertPretrainer
+    from keras_mlm.tokenizers.word_piece_tokenizer import WordPieceTokenizer
+
+
+class Question(NamedTuple):
+    """A sentence with one `[MASK]`, and the word that stood there."""
+
+    text: str
+    answer: str
+
 
 # Sentences of fewer tokens give no context; longer ones are lists and tables more often than sentences.
 _SHORTEST, _LONGEST = 6, 60
@@ -50,18 +60,7 @@ def cloze(model: "BertPretrainer", folder: str, *, sentences: int = 100, seed: i
     manifest = Manifest.load(folder)
     check_vocabulary(model, manifest.vocabulary_hash)
     tokenizer = model.tokenizer
-    ordinary = np.array([token.isalpha() for token in tokenizer.vocabulary])
-    ordinary[tokenizer.special_token_ids] = False
-    longest = min(_LONGEST, model.config.max_sequence_length - 2)
-    records = (
-        record
-        for path in manifest.shard_paths(folder, "validation")
-        for record in read_records(path, manifest.token_dtype)
-    )
-    chosen = _choose(records, ordinary, sentences, seed, longest)
-    if not chosen:
-        raise InputError(f"no held-out sentence in {folder} has a word to mask: prepare a corpus with more text")
-
+    chosen = _questions(tokenizer, manifest, folder, sentences, seed, model.config.max_sequence_length)
     token_ids = np.full((len(chosen), max(len(ids) for ids, _ in chosen) + 2), tokenizer.pad_token_id, "int32")
     padding_mask = np.zeros(token_ids.shape, bool)
     positions = np.array([[place + 1] for _, place in chosen], "int32")
@@ -85,6 +84,52 @@ def cloze(model: "BertPretrainer", folder: str, *, sentences: int = 100, seed: i
         rank = (logits >= target).sum(axis=1)
         top1, top5 = top1 + int((rank <= 1).sum()), top5 + int((rank <= 5).sum())
     return {"cloze_sentences": len(chosen), "cloze_top1": top1, "cloze_top5": top5}
+
+
+def cloze_questions(tokenizer: "WordPieceTokenizer", folder: str, *, sentences: int, seed: int = 0) -> list[Question]:
+    """Return the first sentences of the cloze test as text, to be read.
+
+    Args:
+        tokenizer: WordPieceTokenizer of the corpus.
+        folder: str, a data folder; its validation split is used.
+        sentences: int, how many sentences.
+        seed: int, the validation seed. Defaults to `0`.
+
+    Returns:
+        A list of `Question`: the sentence with `[MASK]` in it, and the word that stood there.
+
+    Raises:
+        InputError: no sentence to ask for.
+    """
+    questions = []
+    for ids, place in _questions(tokenizer, Manifest.load(folder), folder, sentences, seed, _LONGEST + 2):
+        answer = tokenizer.id_to_token(int(ids[place]))
+        masked = np.concatenate([ids[:place], [tokenizer.mask_token_id], ids[place + 1 :]])
+        text = tokenizer.detokenize(tf.constant(masked, tf.int32)).numpy().decode()
+        questions.append(Question(text, answer))
+    return questions
+
+
+def _questions(
+    tokenizer: "WordPieceTokenizer",
+    manifest: Manifest,
+    folder: str,
+    sentences: int,
+    seed: int,
+    max_sequence_length: int,
+) -> list[tuple[np.ndarray, int]]:
+    """Return (token ids, masked place) of the sentences to ask for."""
+    ordinary = np.array([token.isalpha() for token in tokenizer.vocabulary])
+    ordinary[tokenizer.special_token_ids] = False
+    records = (
+        record
+        for path in manifest.shard_paths(folder, "validation")
+        for record in read_records(path, manifest.token_dtype)
+    )
+    chosen = _choose(records, ordinary, sentences, seed, min(_LONGEST, max_sequence_length - 2))
+    if not chosen:
+        raise InputError(f"no held-out sentence in {folder} has a word to mask: prepare a corpus with more text")
+    return chosen
 
 
 def _choose(

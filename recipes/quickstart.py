@@ -1,0 +1,137 @@
+"""Text in, BERT out, in one go: prepare ▶ pre-train ▶ evaluate ▶ fill masks ▶ export. `make quickstart` runs it."""
+
+import time
+from typing import Any
+
+from keras_mlm import command_line
+
+# What learns most in minutes on two cores: the smallest preset, short rows, a high rate.
+PRESET, STYLE, LENGTH, BATCH_SIZE, LEARNING_RATE = "tiny", "short_budget", 64, 64, 4e-3
+VOCABULARY_SIZE = 8000
+FILLS = 8
+
+
+def quickstart(
+    *, text: list[str] | None = None, output: str | None = None, minutes: float = 4.0, fresh: bool = False
+) -> dict[str, Any]:
+    """Turn text into a small BERT that fills masks and is exported to be served.
+
+    Stages that are finished are reused; the same command again continues where it was stopped.
+
+    Args:
+        text: Files and folders of UTF-8 text, a blank line between documents; by default the docstrings of the
+            installed Python and its packages, which need no network.
+        output: Folder to write; by default saved_models/quickstart, or saved_models/ and the first text's name.
+        minutes: Length of the training; everything else takes two minutes or three.
+        fresh: Remove what an earlier quickstart left in the folder and do everything again.
+    """
+    from pathlib import Path
+
+    start = time.time()
+    folder = output or (f"saved_models/{Path(text[0]).name.split('.')[0]}" if text else "saved_models/quickstart")
+    data = f"{folder}/data"
+    if fresh:
+        _remove(Path(folder))
+
+    stage("Prepare: documents, vocabulary, records")
+    prepare(text, data)
+
+    stage(f"Pre-train a BERT of size {PRESET} for {minutes:g} minutes")
+    from pretrain import pretrain
+
+    metrics = pretrain(
+        data=data, output=folder, preset=PRESET, style=STYLE, minutes=minutes, length=LENGTH, batch_size=BATCH_SIZE,
+        learning_rate=LEARNING_RATE,
+    )  # fmt: skip
+
+    stage("Evaluate on held-out documents, beside counting words")
+    from evaluate import evaluate, report
+
+    from keras_mlm.model_folder import load_model, read_metrics, write_metrics
+
+    done = read_metrics(folder)
+    if "unigram_perplexity" in done:
+        print(report(done))
+    else:
+        metrics = evaluate(model=folder, data=data, length=LENGTH)
+
+    stage(f"Fill the mask in {FILLS} held-out sentences; the right word stands behind")
+    model = load_model(folder)
+    fill_held_out(model, data)
+
+    stage("Export for serving")
+    if Path(folder, "1").is_dir():
+        print(f"{folder}/1 is there already")
+    else:
+        from keras_mlm.export.saved_model import export_fill_mask
+
+        print(export_fill_mask(model, folder))
+
+    if "total_seconds" not in done:
+        metrics = write_metrics(folder, {"total_seconds": round(time.time() - start, 1)})
+    stage(f"Done in {time.time() - start:.0f} seconds")
+    print(f"""\
+{data}            token records, vocabulary, manifest
+{folder}/run      checkpoints, settings, TensorBoard logs
+{folder}          the model: config.json, model.weights.h5, vocab.txt, metrics.json, README.md
+{folder}/1        the SavedModel: raw strings in, candidates out
+
+Try it:       .venv/bin/python recipes/fill_mask.py --model {folder} "Return the [MASK] of the list ."
+Train longer: make quickstart FRESH=1 MINUTES=30
+See curves:   .venv/bin/tensorboard --logdir {folder}/run/logs""")
+    return metrics
+
+
+def stage(title: str) -> None:
+    """Print a heading."""
+    print(f"\n== {title} ==", flush=True)
+
+
+def prepare(text: list[str] | None, data: str) -> None:
+    """Prepare the user's text, or the docstrings of this Python."""
+    import os
+    import platform
+
+    from prepare_corpus import report
+
+    from keras_mlm.data.docstrings import read_docstrings
+    from keras_mlm.data.documents import describe_paths, read_documents
+    from keras_mlm.data.prepare_corpus import prepare_corpus
+
+    if text:
+        documents, sources = read_documents(text), {"text": describe_paths(text)}
+    else:
+        documents = read_docstrings(processes=os.cpu_count() or 1)
+        sources = {"docstrings": f"Python {platform.python_version()} and its packages"}
+    manifest = prepare_corpus(
+        documents, data, sources=sources, vocabulary_size=VOCABULARY_SIZE, exact_size=False
+    )  # fmt: skip
+    print(report(manifest))
+
+
+def fill_held_out(model: Any, data: str) -> None:
+    """Print the model's candidates for one masked word in each of some held-out sentences."""
+    from keras_mlm.evaluation.cloze import cloze_questions
+
+    questions = cloze_questions(model.tokenizer, data, sentences=FILLS)
+    answers = model.fill_mask([question.text for question in questions], top_k=5)
+    for question, (candidates,) in zip(questions, answers, strict=True):
+        print(f"{question.text}  ({question.answer})")
+        print("    " + "   ".join(f"{candidate.token} {candidate.score:.0%}" for candidate in candidates))
+
+
+def _remove(folder: Any) -> None:
+    """Remove a folder that a quickstart wrote, and no other."""
+    import shutil
+
+    from keras_mlm.errors import InputError
+
+    if not folder.exists():
+        return
+    if not (folder / "data" / "manifest.json").exists() and not (folder / "run" / "run.json").exists():
+        raise InputError(f"{folder} was not written by a quickstart: remove it yourself or choose another --output")
+    shutil.rmtree(folder)
+
+
+if __name__ == "__main__":
+    command_line.run(quickstart)
