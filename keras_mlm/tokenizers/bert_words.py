@@ -3,16 +3,20 @@
 import tensorflow as tf
 import tensorflow_text as tf_text
 
-# \p{Z} written out, which matches eight times as fast.
-WIDE_SPACE = r"[\x{a0}\x{1680}\x{2000}-\x{200a}\x{2028}\x{2029}\x{202f}\x{205f}\x{3000}]"
-SPACE = r"[\t\n\r ]|" + WIDE_SPACE
-CONTROL = r"\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\p{Cf}\p{Co}\x{fffd}"
-# Punctuation is Unicode's and all that is neither letter nor digit in ASCII; ideographs are BERT's own blocks.
-ALONE = (
-    r"[\p{P}!-/:-@\[-`{-~"
-    r"\x{4e00}-\x{9fff}\x{3400}-\x{4dbf}\x{20000}-\x{2a6df}\x{2a700}-\x{2b73f}\x{2b740}-\x{2b81f}\x{2b920}-\x{2ceaf}"
-    r"\x{f900}-\x{faff}\x{2f800}-\x{2fa1f}]"
+from keras_mlm.tokenizers.bert_characters import (
+    CONTROLS,
+    IDEOGRAPHS,
+    MARKS,
+    PUNCTUATION,
+    WIDE_SPACES,
+    character_class,
 )
+
+WIDE_SPACE = character_class(WIDE_SPACES)
+SPACE = r"[\t\n\r ]|" + WIDE_SPACE
+CONTROL = character_class(CONTROLS)
+CONTROL_OR_MARK = character_class(CONTROLS, MARKS)
+ALONE = character_class(PUNCTUATION, IDEOGRAPHS)
 # `tf.strings.lower` makes another letter of a sigma at the end of a word, and in a Turkish locale of any I.
 CAPITALS = (("Σ", "σ"), ("I", "i"), ("İ", "i̇"))
 
@@ -84,11 +88,9 @@ class BertWords:
         )
 
     def _fold(self, texts: tf.Tensor) -> tf.Tensor:
-        dropped = CONTROL
         if self._strip_accents:
             texts = tf_text.normalize_utf8(texts, "NFD")
-            dropped += r"\p{Mn}"
-        texts = tf.strings.regex_replace(texts, f"[{dropped}]", "")
+        texts = tf.strings.regex_replace(texts, CONTROL_OR_MARK if self._strip_accents else CONTROL, "")
         if self._lowercase:
             for capital, small in CAPITALS:
                 texts = tf.strings.regex_replace(texts, capital, small)
