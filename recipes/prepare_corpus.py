@@ -75,21 +75,34 @@ def prepare_corpus(
 
 def report(manifest: Any) -> str:
     """Return what was counted while preparing, in a few lines."""
-    counts = manifest.counts
+    print(report(manifest))
+    metrics = tf.io.gfile.join(output, "metrics.json")
+    if not tf.io.gfile.exists(metrics):
+        figures: dict[str, float] = {f"{name}_tokens": split.tokens for name, split in manifest.splits.items()}
+        figures |= {"vocabulary_size": manifest.vocabulary_size, "seconds": round(time.time() - start, 1)}
+        with tf.io.gfile.GFile(metrics, "w") as file:
+            file.write(dump_json({**manifest.counts, **figures}))
+    print(f"Everything is in {output}. Next: python recipes/pretrain.py --data {output} --output saved_models/NAME")
+
+
+def report(manifest: Any) -> str:
+    """Return what a preparation counted, in a few lines."""
+    counts, asked = manifest.counts, manifest.settings["vocabulary_size"]
     lines = [
         f"Read {counts['documents_read']:,} documents; left out {counts['duplicate_documents']:,} duplicates and "
         f"{counts['excluded_documents']:,} with excluded sentences.",
-        f"Vocabulary of {manifest.vocabulary_size:,} tokens.",
+        f"Vocabulary of {manifest.vocabulary_size:,} tokens"
+        + (f" of the {asked:,} asked for." if asked > manifest.vocabulary_size else "."),
     ]
     for name, split in manifest.splits.items():
         unknown = counts[f"{name}_unknown_tokens"] / max(1, split.tokens)
         lines.append(
-            f"{name}: {split.documents:,} documents, {split.sentences:,} sentences, {split.tokens:,} tokens "
-            f"({unknown:.3%} unknown) in {len(split.shards)} shards"
+            f"{name.capitalize()}: {split.documents:,} documents, {split.sentences:,} sentences, {split.tokens:,} "
+            f"tokens ({unknown:.3%} unknown)."
         )
     lines.append(
-        f"Left out of validation, because training has them: {counts['validation_sentences_left_out']:,} sentences "
-        f"({counts['validation_documents_left_out']:,} whole documents)."
+        f"Left out of validation, because training has them: {counts['validation_sentences_left_out']:,} sentences, "
+        f"which emptied {counts['validation_documents_left_out']:,} documents."
     )
     return "\n".join(lines)
 

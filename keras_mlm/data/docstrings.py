@@ -17,7 +17,7 @@ from keras_mlm.data.documents import Document
 
 MIN_WORDS = 5
 # Files with less than this share of text between triple quotes cost a parse and give next to nothing.
-MIN_QUOTED_SHARE = 0.1
+MIN_QUOTED_SHARE = 0.15
 
 _SKIPPED_FOLDERS = {"__pycache__", "site-packages", "dist-packages", "test", "tests", "idle_test"}
 _QUOTED = re.compile(rb"(\"\"\"|''')(.*?)\1", re.DOTALL)
