@@ -227,7 +227,7 @@ class PretrainingDataset:
     ) -> dict[str, tf.Tensor]:
         starts, lengths, documents = (tf.gather(part, chosen) for part in (rows.starts, rows.lengths, rows.documents))
         first, second, labels = (starts, lengths), None, {}
-        if self.next_sentence:
+        if rows.pool is not None:
             pairs = self._pairs.pair_spans(rows.pool, starts, lengths, documents, epoch, example_index)
             first, second = pairs.first, pairs.second
             labels = {

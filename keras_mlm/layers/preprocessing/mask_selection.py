@@ -41,8 +41,8 @@ def select_words(
         int32 `(batch, slots)`, positions in ascending order, then `width` where a slot is unused.
     """
     batch, width = tf.unstack(tf.shape(scores))
-    # Tokens before the first word start belong to word 0 like those after it.
-    words = tf.maximum(tf.cumsum(tf.cast(word_starts, tf.int32), axis=1) - 1, 0)
+    starts = tf.cast(word_starts, tf.int32)
+    words = tf.cumsum(starts, axis=1) - starts[:, :1]  # what precedes the first word start is a word, too
     words += (tf.range(batch) * width)[:, None]
     sizes = tf.math.unsorted_segment_sum(
         tf.reshape(tf.cast(candidates, tf.int32), [-1]), tf.reshape(words, [-1]), batch * width

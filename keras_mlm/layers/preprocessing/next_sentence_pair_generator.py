@@ -11,7 +11,7 @@ from keras_mlm.layers.preprocessing.preprocessing_layer import PreprocessingLaye
 from keras_mlm.layers.preprocessing.sentence_pool import SentencePool, sentence_pool
 
 # Sentences tried for a negative: some among those with enough text after them, some among all other documents.
-TRIES = 4
+TRIES = 8
 # Two second parts that begin with this many equal tokens count as the same text.
 SAME_BEGINNING = 8
 
@@ -191,7 +191,8 @@ def _negative(
     # A second part that ended with a sentence is replaced by one that does.
     after = tf.searchsorted(pool.boundaries, tf.reshape(starts + lengths, [-1]), side="right")
     last = tf.reshape(tf.gather(pool.boundaries, after - 1), tf.shape(starts))
-    lengths = tf.where(whole_sentences[:, None] & (last > starts), last - starts, lengths)
+    whole = last > starts
+    lengths = tf.where(whole_sentences[:, None] & whole, last - starts, lengths)
 
     beginning = tf.range(SAME_BEGINNING)
     end = tf.size(pool.tokens) - 1
@@ -200,8 +201,9 @@ def _negative(
     same = (same & (beginning < rests[:, :, None])) | (beginning >= wanted[:, None, None])
     usable = tf.gather(pool.documents, tries) != documents[:, None]
     usable &= single[:, None] | ~tf.reduce_all(same, axis=2)
-    # The longest of the usable tries, the earliest of equals.
-    score = tf.where(usable, lengths * (2 * TRIES) + tf.range(2 * TRIES, 0, -1) - 1, -1)
+    # The longest of the usable tries, the earliest of equals; before these, where asked for, those of whole sentences.
+    score = lengths + tf.where(whole_sentences[:, None] & whole, tf.size(pool.tokens), 0)
+    score = tf.where(usable, score * (2 * TRIES) + tf.range(2 * TRIES, 0, -1) - 1, -1)
     best = tf.argmax(score, axis=1, output_type=tf.int32)
     return (
         tf.gather(starts, best, batch_dims=1),

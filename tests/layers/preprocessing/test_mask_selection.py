@@ -1,0 +1,49 @@
+import numpy as np
+import tensorflow as tf
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from keras_mlm.layers.preprocessing.mask_selection import select_tokens, select_words
+
+WIDTH = 24
+
+
+def greedy(scores, candidates, word_starts, limit):
+    """The reference implementation's loop: words in random order, one that would overflow is skipped."""
+    words = []
+    for position in range(len(candidates)):
+        if word_starts[position] or not words:
+            words.append([])
+        words[-1].append(position)
+    words = [[position for position in word if candidates[position]] for word in words]
+    order = sorted((w for w in range(len(words)) if words[w]), key=lambda w: -scores[w])
+    selected = []
+    for w in order:
+        if len(selected) + len(words[w]) <= limit:
+            selected += words[w]
+    return sorted(selected)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.integers(1, 12), st.floats(0.1, 0.9), st.floats(0.5, 1))
+def test_whole_words_are_what_the_loop_selects(seed, limit, start_share, candidate_share):
+    rng = np.random.default_rng(seed)
+    scores = rng.permutation(1000)[: 8 * WIDTH].reshape(8, WIDTH).astype(np.int32)
+    candidates = rng.random((8, WIDTH)) < candidate_share
+    starts = rng.random((8, WIDTH)) < start_share
+    limits = np.minimum(limit + np.arange(8), 12).astype(np.int32)
+    found = select_words(tf.constant(scores), tf.constant(candidates), tf.constant(starts), tf.constant(limits), 12)
+    for row in range(8):
+        wanted = greedy(scores[row], candidates[row], starts[row], limits[row])
+        assert found[row].numpy().tolist() == wanted + [WIDTH] * (12 - len(wanted))
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.integers(1, 30))
+def test_tokens_are_those_with_the_highest_scores(seed, limit):
+    rng = np.random.default_rng(seed)
+    scores = rng.permutation(1000)[:WIDTH].astype(np.int32)
+    candidates = rng.random(WIDTH) < 0.7
+    found = select_tokens(tf.constant([scores]), tf.constant([candidates]), tf.constant([limit]), 30).numpy()[0]
+    best = sorted(np.flatnonzero(candidates), key=lambda position: -scores[position])[:limit]
+    assert found.tolist() == sorted(best) + [WIDTH] * (30 - len(best))

@@ -1,0 +1,77 @@
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from keras_mlm.errors import InputError
+from keras_mlm.layers.preprocessing.segment_packer import SegmentPacker
+
+LENGTH = 12
+PACKER = SegmentPacker(LENGTH, start_value=2, end_value=3)
+SEGMENTS = st.lists(st.integers(10, 99), max_size=16)
+
+
+def pack(first, second):
+    """One row, token by token: pops from the end of the longer segment, from B where both are equally long."""
+    first, second = list(first), list(second)
+    while len(first) + len(second) > LENGTH - 3:
+        (first if len(first) > len(second) else second).pop()
+    ids = [2, *first, 3]
+    segments = [0] * len(ids)
+    if second:
+        ids += [*second, 3]
+        segments += [1] * (len(second) + 1)
+    fill = LENGTH - len(ids)
+    return ids + [0] * fill, segments + [0] * fill, [True] * len(ids) + [False] * fill
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.tuples(SEGMENTS, SEGMENTS), min_size=1, max_size=6))
+def test_pairs_are_packed_like_the_loop(pairs):
+    first, second = ([pair[side] for pair in pairs] for side in (0, 1))
+    packed = PACKER(
+        (tf.ragged.constant(first, tf.int32, ragged_rank=1), tf.ragged.constant(second, tf.int32, ragged_rank=1))
+    )
+    for row, pair in enumerate(pairs):
+        ids, segments, mask = pack(*pair)
+        assert packed["token_ids"][row].numpy().tolist() == ids
+        assert packed["segment_ids"][row].numpy().tolist() == segments
+        assert packed["padding_mask"][row].numpy().tolist() == mask
+
+
+def test_one_segment_uses_the_whole_row():
+    packed = PACKER(tf.range(10, 40))
+    assert packed["token_ids"].numpy().tolist() == [2, *range(10, 20), 3]
+    assert packed["padding_mask"].numpy().all() and not packed["segment_ids"].numpy().any()
+
+
+def test_word_starts_follow_their_tokens():
+    packed = PACKER(([10, 11, 12], [20, 21]), word_starts=([True, False, True], [False, True]))
+    # Special tokens begin words, and so does a segment that was cut inside a word.
+    expected = [True, True, False, True, True, True, True, True] + [False] * 4
+    assert packed["word_starts"].numpy().tolist() == expected
+
+
+def test_eager_rows_and_batches_agree():
+    rng = np.random.default_rng(0)
+    first, second = ([list(rng.integers(5, 99, rng.integers(0, 15))) for _ in range(20)] for _ in range(2))
+    first, second = (tf.ragged.constant(part, tf.int32, ragged_rank=1) for part in (first, second))
+    expected = PACKER((first, second))
+    rows = tf.data.Dataset.from_tensor_slices((first, second))
+    single = list(rows.map(lambda a, b: PACKER((a, b))).batch(20))[0]
+    batched = rows.batch(6).map(lambda a, b: PACKER((a, b))).unbatch().batch(20).get_single_element()
+    for name, value in expected.items():
+        np.testing.assert_array_equal(single[name], value)
+        np.testing.assert_array_equal(batched[name], value)
+        np.testing.assert_array_equal(PACKER((first[3], second[3]))[name], value[3])
+
+
+def test_config_round_trip_and_bad_arguments():
+    copy = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(PACKER))
+    assert copy.get_config() == PACKER.get_config()
+    with pytest.raises(InputError, match="at least 3"):
+        SegmentPacker(2, 2, 3)
+    with pytest.raises(ValueError, match="one or two segments"):
+        PACKER(([1], [2], [3]))
