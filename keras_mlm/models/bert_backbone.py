@@ -39,6 +39,8 @@ class BertBackbone(keras.Model):
         - [BERT](https://arxiv.org/abs/1810.04805)
     """
 
+    built: bool
+
     def __init__(self, config: BertConfig, **kwargs: Any) -> None:
         super().__init__(**{"name": "backbone", **kwargs})  # one name, so that paths of variables never differ
         self.config = config

@@ -10,10 +10,11 @@ from keras_mlm.layers.modeling.next_sentence_head import NextSentenceHead
 from keras_mlm.losses import cross_entropy_sums, weighted_mean_loss
 from keras_mlm.metrics import GlobalMean, accuracy_sums
 from keras_mlm.models.bert_backbone import BertBackbone
+from keras_mlm.models.text_methods import TextMethods
 
 
 @keras.saving.register_keras_serializable(package="keras_mlm")
-class BertPretrainer(keras.Model):
+class BertPretrainer(TextMethods, keras.Model):
     """A BERT that learns to fill masks and, with `config.next_sentence`, to tell whether B follows A.
 
     `compile(optimizer)` and `fit(dataset)` is all it takes. The loss is Σ w · ce / Σ w over the global batch, all
@@ -44,6 +45,8 @@ class BertPretrainer(keras.Model):
     References:
         - [BERT](https://arxiv.org/abs/1810.04805)
     """
+
+    built: bool
 
     def __init__(self, config: BertConfig, tokenizer: Any = None, **kwargs: Any) -> None:
         super().__init__(**{"name": "bert_pretrainer", **kwargs})  # one name, so that paths never differ
@@ -97,6 +100,13 @@ class BertPretrainer(keras.Model):
             **kwargs: `run_eagerly` and others of `keras.Model.compile`.
         """
         super().compile(optimizer=optimizer, jit_compile=jit_compile, **kwargs)
+
+    def _maybe_symbolic_build(self, iterator: Any = None, data_batch: Any = None) -> None:
+        # Under a strategy, Keras 3.15 builds a model from the mean of the replicas' first batches, which no boolean
+        # padding mask has. Here only the optimizer is left to be built.
+        if self.optimizer is not None and not self.optimizer.built:
+            with self.distribute_strategy.scope():
+                self.optimizer.build(self.trainable_variables)
 
     def compute_loss(
         self, x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None, training: bool = True

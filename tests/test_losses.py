@@ -1,0 +1,46 @@
+import numpy as np
+import tensorflow as tf
+
+from keras_mlm.losses import cross_entropy_sums, weighted_mean_loss
+
+GENERATOR = np.random.default_rng(0)
+LABELS = GENERATOR.integers(0, 7, (4, 3)).astype("int32")
+LOGITS = GENERATOR.normal(size=(4, 3, 7)).astype("float32")
+WEIGHTS = np.array([[1, 1, 0], [1, 0, 0], [0, 0, 0], [1, 1, 1]], "float32")
+
+
+def loss_and_gradient(labels, logits, weights):
+    logits = tf.constant(logits)
+    with tf.GradientTape() as tape:
+        tape.watch(logits)
+        loss = weighted_mean_loss(*cross_entropy_sums(labels, logits, weights))
+    return float(loss), tape.gradient(loss, logits).numpy()
+
+
+def test_is_the_mean_over_the_weights():
+    log_probabilities = LOGITS - np.log(np.exp(LOGITS).sum(-1, keepdims=True))
+    cross_entropy = -np.take_along_axis(log_probabilities, LABELS[..., None], -1)[..., 0]
+    loss, _ = loss_and_gradient(LABELS, LOGITS, WEIGHTS)
+    np.testing.assert_allclose(loss, (cross_entropy * WEIGHTS).sum() / WEIGHTS.sum(), rtol=1e-6)
+    total, weight = cross_entropy_sums(LABELS, LOGITS, WEIGHTS * 0.5)
+    np.testing.assert_allclose([total, weight], [(cross_entropy * WEIGHTS).sum() / 2, 3.0], rtol=1e-6)
+
+
+def test_slots_without_weight_change_nothing():
+    labels, logits = LABELS.copy(), LOGITS.copy()
+    labels[WEIGHTS == 0], logits[WEIGHTS == 0] = 0, 50.0
+    loss, gradient = loss_and_gradient(LABELS, LOGITS, WEIGHTS)
+    other_loss, other_gradient = loss_and_gradient(labels, logits, WEIGHTS)
+    assert loss == other_loss
+    np.testing.assert_array_equal(gradient[WEIGHTS == 1], other_gradient[WEIGHTS == 1])
+    assert np.all(gradient[WEIGHTS == 0] == 0) and np.all(other_gradient[WEIGHTS == 0] == 0)
+
+
+def test_no_weight_at_all_gives_zero():
+    loss, gradient = loss_and_gradient(LABELS, LOGITS, np.zeros_like(WEIGHTS))
+    assert loss == 0.0 and np.all(gradient == 0.0)
+
+
+def test_half_precision_logits_are_summed_in_float32():
+    total, _ = cross_entropy_sums(LABELS, tf.cast(LOGITS, "bfloat16"), WEIGHTS)
+    assert total.dtype == tf.float32
