@@ -63,26 +63,10 @@ def prepare_corpus(
     metrics = tf.io.gfile.join(output, "metrics.json")
     if not tf.io.gfile.exists(metrics):
         figures: dict[str, float] = {f"{name}_tokens": split.tokens for name, split in manifest.splits.items()}
-        seconds = round(time.time() - start, 1)
-        with tf.io.gfile.GFile(metrics, "w") as file:
-            file.write(
-                dump_json(
-                    {**manifest.counts, **figures, "vocabulary_size": manifest.vocabulary_size, "seconds": seconds}
-                )
-            )
-    print(f"Everything is in {output}. Next: python recipes/pretrain.py --data {output}")
-
-
-def report(manifest: Any) -> str:
-    """Return what was counted while preparing, in a few lines."""
-    print(report(manifest))
-    metrics = tf.io.gfile.join(output, "metrics.json")
-    if not tf.io.gfile.exists(metrics):
-        figures: dict[str, float] = {f"{name}_tokens": split.tokens for name, split in manifest.splits.items()}
         figures |= {"vocabulary_size": manifest.vocabulary_size, "seconds": round(time.time() - start, 1)}
         with tf.io.gfile.GFile(metrics, "w") as file:
             file.write(dump_json({**manifest.counts, **figures}))
-    print(f"Everything is in {output}. Next: python recipes/pretrain.py --data {output} --output saved_models/NAME")
+    print(f"Everything is in {output}. Next: python recipes/pretrain.py --data {output}")
 
 
 def report(manifest: Any) -> str:
