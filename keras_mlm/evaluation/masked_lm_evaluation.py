@@ -58,7 +58,7 @@ def evaluate_masked_lm(
         labels = {name: value for name, value in labels.items() if name in weights}
         for name, (loss, correct) in losses(inputs, labels).items():
             weight = weights[name].numpy().astype("float64")
-            _add(sums, name, [(weight * loss).sum(), (weight * correct).sum(), weight.sum()])
+            _add(sums, name, [(weight * loss.numpy()).sum(), (weight * correct.numpy()).sum(), weight.sum()])
         if yardsticks is not None:
             left, targets, right, weight = _targets(
                 inputs["token_ids"].numpy(),

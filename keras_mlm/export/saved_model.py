@@ -155,8 +155,8 @@ def _aside(path: str) -> Iterator[str]:
         tf.io.gfile.makedirs(aside)
         yield aside
         tf.io.gfile.rename(aside, path)
-    except tf.errors.OpError as error:
-        raise RunError(f"{path} could not be written: {error.message}") from error
+    except (OSError, tf.errors.OpError) as error:
+        raise RunError(f"{path} could not be written, nothing of it is left: {error}") from error
     finally:
         if tf.io.gfile.exists(aside):
             tf.io.gfile.rmtree(aside)
