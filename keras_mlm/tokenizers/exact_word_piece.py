@@ -47,8 +47,9 @@ class ExactWordPiece:
         byte_of_character = character_starts.values + tf.gather(word_starts, character_starts.value_rowids())
         word = token_ids.value_rowids()
         first = tf.gather(word_starts, word) + starts.values
-        # A word above the limit was handed over as a longer one: its end is its own.
-        last = tf.gather(word_starts, word) + tf.minimum(ends.values, tf.gather(lengths, word)) - 1
+        # A word above the limit was handed over as another one, but ends where it ends.
+        byte_ends = tf.where(ends.values > MAX_BYTES_PER_WORD, tf.gather(lengths, word), tf.cast(ends.values, tf.int64))
+        last = tf.gather(word_starts, word) + byte_ends - 1
 
         def character(byte: tf.Tensor) -> tf.Tensor:
             index = tf.searchsorted(byte_of_character, byte, side="right", out_type=tf.int64) - 1

@@ -10,7 +10,7 @@ from keras_mlm.errors import InputError
 from keras_mlm.tokenizers.bert_words import BertWords
 from keras_mlm.tokenizers.exact_word_piece import MAX_CHARACTERS_PER_WORD
 from keras_mlm.tokenizers.normalization import Normalization, strips_accents
-from keras_mlm.tokenizers.vocabulary_file import SPECIAL_TOKENS
+from keras_mlm.tokenizers.vocabulary_file import MAX_TOKEN_BYTES, SPECIAL_TOKENS
 from keras_mlm.tokenizers.vocabulary_report import VocabularyReport
 
 # Characters may take half of the vocabulary; beyond that the rarest go, as long as this share of the text stays.
@@ -82,7 +82,9 @@ def train_vocabulary(
             f"a vocabulary of {size:,} is too small for this text: its {len(alphabet):,} characters, their ## forms "
             f"and the special tokens take {len(basis):,}; ask for at least that"
         )
-    vocabulary = _merge(usable, basis, size, min_frequency)
+    # A longer word is spelled in pieces: no token may be above the kernel's limit.
+    mergeable = {word: n for word, n in usable.items() if len(word.encode()) <= MAX_TOKEN_BYTES}
+    vocabulary = _merge(mergeable, basis, size, min_frequency)
     if exact and len(vocabulary) < size:
         raise InputError(
             f"the text gives only {len(vocabulary):,} tokens where {size:,} were asked for; "

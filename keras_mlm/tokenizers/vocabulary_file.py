@@ -8,6 +8,8 @@ import tensorflow as tf
 from keras_mlm.errors import InputError
 
 SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
+# The limit of tensorflow-text's WordPiece kernel.
+MAX_TOKEN_BYTES = 256
 
 
 def continues_word(token: str) -> bool:
@@ -52,7 +54,7 @@ def check_vocabulary(vocabulary: Sequence[str], source: str = "the vocabulary") 
         source: str, what the message calls it. Defaults to `"the vocabulary"`.
 
     Raises:
-        InputError: a special token is missing, a token is empty or holds a newline, or a token occurs twice.
+        InputError: a special token is missing, a token is empty, too long or holds a newline, or a token occurs twice.
     """
     missing = [token for token in SPECIAL_TOKENS if token not in vocabulary]
     if missing:
@@ -61,6 +63,8 @@ def check_vocabulary(vocabulary: Sequence[str], source: str = "the vocabulary") 
     for line, token in enumerate(vocabulary, start=1):
         if not token or "\n" in token:
             raise InputError(f"{source}: token {line} is {token!r}; a token is one non-empty line")
+        if len(token.removeprefix("##").encode("utf-8")) > MAX_TOKEN_BYTES:
+            raise InputError(f"{source}: token {line} is longer than {MAX_TOKEN_BYTES} bytes: {token[:20]!r}…")
         if seen.setdefault(token, line) != line:
             raise InputError(f"{source}: token {token!r} occurs twice, as number {seen[token]} and {line}")
 
