@@ -12,7 +12,9 @@ from keras_mlm.evaluation.masked_lm_evaluation import evaluate_masked_lm as eval
 from keras_mlm.evaluation.yardsticks import Yardsticks as Yardsticks
 from keras_mlm.export.saved_model import export_fill_mask as export_fill_mask
 from keras_mlm.layers.preprocessing.masked_lm_mask_generator import MaskedLMMaskGenerator as MaskedLMMaskGenerator
-from keras_mlm.layers.preprocessing.next_sentence_pair_generator import NextSentencePairGenerator as NextSentencePairGenerator
+from keras_mlm.layers.preprocessing.next_sentence_pair_generator import (
+    NextSentencePairGenerator as NextSentencePairGenerator,
+)
 from keras_mlm.layers.preprocessing.segment_packer import SegmentPacker as SegmentPacker
 from keras_mlm.model_folder import load_model as load_model
 from keras_mlm.model_folder import save_model as save_model
