@@ -161,7 +161,7 @@ class NextSentencePairGenerator(PreprocessingLayer):
         labels = tf.cast(negative | single, tf.int32)
         second = (tf.where(negative, start, split), tf.where(negative, length, ends - split))
         weights = tf.cast(~single, tf.float32)
-        return SentencePairs((starts, split - starts), second, labels, weights, drawn & ~found)
+        return SentencePairs((starts, split - starts), second, labels, weights, drawn & ~found & ~single)
 
     def get_config(self) -> dict[str, Any]:
         """Return the constructor's arguments."""

@@ -199,7 +199,8 @@ def test_same_arguments_and_outputs_as_keras_hub(rows):
     keras_hub = pytest.importorskip("keras_hub")
     arguments = {
         "vocabulary_size": VOCABULARY, "mask_selection_rate": 0.15, "mask_token_id": MASK,
-        "mask_selection_length": SLOTS, "unselectable_token_ids": SPECIAL, "mask_token_rate": 0.8, "random_token_rate": 0.1,
+        "mask_selection_length": SLOTS, "unselectable_token_ids": SPECIAL, "mask_token_rate": 0.8,
+        "random_token_rate": 0.1,
     }  # fmt: skip
     ids = tf.constant(rows["token_ids"][:4])
     ours = MaskedLMMaskGenerator(**arguments)(ids)

@@ -60,7 +60,7 @@ def test_eager_rows_and_batches_agree():
     first, second = (tf.ragged.constant(part, tf.int32, ragged_rank=1) for part in (first, second))
     expected = PACKER((first, second))
     rows = tf.data.Dataset.from_tensor_slices((first, second))
-    single = list(rows.map(lambda a, b: PACKER((a, b))).batch(20))[0]
+    single = rows.map(lambda a, b: PACKER((a, b))).batch(20).get_single_element()
     batched = rows.batch(6).map(lambda a, b: PACKER((a, b))).unbatch().batch(20).get_single_element()
     for name, value in expected.items():
         np.testing.assert_array_equal(single[name], value)

@@ -1,0 +1,278 @@
+import collections
+import hashlib
+import re
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from keras_mlm.data import row_plan
+from keras_mlm.data.manifest import Manifest, Split
+from keras_mlm.data.pretraining_dataset import PretrainingDataset
+from keras_mlm.data.shard_writer import ShardWriter
+from keras_mlm.data.token_record import TokenRecord, read_records
+from keras_mlm.errors import InputError
+
+IDS_A_DOCUMENT = 40
+LENGTH = 32
+GOLDEN = ["6b7c409a0fbe9d1a", "94901046b5d99972", "5302c61b012a07f6"]
+
+
+def write_corpus(folder, training, validation, *, shard_bytes=1500, record_tokens=90):
+    """Write documents given as lists of sentence lengths; a token's id tells its document."""
+    folder.mkdir(parents=True, exist_ok=True)
+    rng = np.random.default_rng(0)
+    count = len(training) + len(validation)
+    vocabulary = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+    vocabulary += [f"t{number}" for number in range(IDS_A_DOCUMENT * count)]
+    text = "\n".join(vocabulary)
+    (folder / "vocab.txt").write_text(text + "\n")
+    splits, document_id = {}, 0
+    for name, documents in (("training", training), ("validation", validation)):
+        with ShardWriter(str(folder), name, "uint16", shard_bytes) as writer:
+            for sentences in documents:
+                ids = 5 + IDS_A_DOCUMENT * document_id + rng.integers(0, IDS_A_DOCUMENT, sum(sentences))
+                starts = np.isin(np.arange(len(ids)), np.cumsum([0, *sentences]))
+                words = starts | (rng.random(len(ids)) < 0.7)
+                # Records hold whole sentences.
+                begin = 0
+                for end in [*(np.flatnonzero(starts)[1:]), len(ids)]:
+                    following = np.append(np.flatnonzero(starts), len(ids))
+                    if end == len(ids) or following[following > end][0] - begin > record_tokens:
+                        part = slice(begin, end)
+                        writer.write(TokenRecord(document_id, ids[part].astype("int32"), words[part], starts[part]))
+                        begin = end
+                document_id += 1
+        splits[name] = Split(len(documents), sum(map(len, documents)), sum(map(sum, documents)), writer.shards)
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    Manifest("uint16", len(vocabulary), digest, "fast", {}, splits, {}).save(str(folder))
+    return str(folder)
+
+
+def random_documents(count, seed, sentences=(1, 16), words=(3, 15)):
+    rng = np.random.default_rng(seed)
+    return [rng.integers(*words, rng.integers(*sentences)).tolist() for _ in range(count)]
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory):
+    return write_corpus(tmp_path_factory.mktemp("corpus"), random_documents(120, 1), random_documents(9, 2))
+
+
+@pytest.fixture(autouse=True)
+def small_groups(monkeypatch):
+    """Groups of a few shards, so that an epoch of a small corpus has many."""
+    monkeypatch.setattr(row_plan, "GROUP_TOKENS", 1000)
+
+
+def dataset(folder, **options):
+    return PretrainingDataset(folder, **{"length": LENGTH, "batch_size": 16, **options})
+
+
+def take(batches, count):
+    return list(batches.take(count).as_numpy_iterator())
+
+
+def rows_of(batches):
+    """Return all rows as a list of dicts, with what was masked put back under `original`."""
+    rows = [{name: value[i] for name, value in batch.items()} for batch in batches for i in range(len(batch["epoch"]))]
+    for row in rows:
+        row["original"] = row["token_ids"].copy()
+        used = row["mask_weights"] > 0
+        row["original"][row["mask_positions"][used]] = row["mask_ids"][used]
+    return rows
+
+
+def epoch_of(data, epoch=0):
+    steps = -(-data.rows * (epoch + 1) // data.batch_size)
+    return [row for row in rows_of(take(data.keyed_batches(), steps)) if row["epoch"] == epoch]
+
+
+def assert_equal(left, right):
+    assert len(left) == len(right)
+    for a, b in zip(left, right, strict=True):
+        tf.nest.map_structure(np.testing.assert_array_equal, a, b)
+
+
+def all_records(folder, split="training"):
+    manifest = Manifest.load(folder)
+    return [record for path in manifest.shard_paths(folder, split) for record in read_records(path, "uint16")]
+
+
+def test_an_epoch_holds_every_token_once(corpus):
+    data = dataset(corpus, next_sentence=False)
+    for epoch in (0, 1):
+        rows = sorted(epoch_of(data, epoch), key=lambda row: row["example_index"])
+        assert [row["example_index"] for row in rows] == list(range(data.rows))
+        content = [row["original"][1 : row["padding_mask"].sum() - 1] for row in rows]
+        records = all_records(corpus)
+        np.testing.assert_array_equal(np.concatenate(content), np.concatenate([r.token_ids for r in records]))
+        assert sum(map(len, content)) == data.tokens
+        # Row r of a record covers its tokens from r times the width on.
+        wanted = [len(r.token_ids[i : i + LENGTH - 2]) for r in records for i in range(0, len(r.token_ids), LENGTH - 2)]
+        assert [len(part) for part in content] == wanted
+
+
+def test_pairs_of_an_epoch(corpus):
+    data = dataset(corpus)
+    rows = [row for epoch in (0, 1, 2) for row in epoch_of(data, epoch)]
+    slices = [
+        r.token_ids[i : i + LENGTH - 3] for r in all_records(corpus) for i in range(0, len(r.token_ids), LENGTH - 3)
+    ]
+    assert collections.Counter(row["example_index"] for row in rows) == dict.fromkeys(range(data.rows), 3)
+    for row in rows:
+        ids = row["original"][row["padding_mask"]]
+        first, second = (
+            ids[row["segment_ids"][row["padding_mask"]] == 0],
+            ids[row["segment_ids"][row["padding_mask"]] == 1],
+        )
+        assert first[0] == 2 and first[-1] == 3 and (not len(second) or second[-1] == 3)
+        first, second = first[1:-1], second[:-1]
+        own, other = ((part - 5) // IDS_A_DOCUMENT for part in (first, second))
+        assert (own == row["document_id"]).all()
+        if row["next_sentence_labels"] == 0:
+            np.testing.assert_array_equal(np.concatenate([first, second]), slices[row["example_index"]])
+        else:
+            np.testing.assert_array_equal(first, slices[row["example_index"]][: len(first)])
+            assert len(set(other)) <= 1 and row["document_id"] not in other
+        assert not row["without_negative"]
+    weights = np.array([row["next_sentence_weights"] for row in rows])
+    labels = np.array([row["next_sentence_labels"] for row in rows])
+    assert 0 < (weights == 0).mean() < 0.3 and labels[weights == 0].all()
+    assert abs(labels[weights == 1].mean() - 0.5) < 0.05
+
+
+def test_each_epoch_has_its_own_order_pairs_and_masks(corpus):
+    data = dataset(corpus)
+    first, second = epoch_of(data, 0), epoch_of(data, 1)
+    order = [[row["example_index"] for row in rows] for rows in (first, second)]
+    assert order[0] != order[1] and order[0] != sorted(order[0])
+    # Negatives and neighbours come from groups of shards, and which shards meet changes.
+    by_index = [{row["example_index"]: row for row in rows} for rows in (first, second)]
+    same = [(by_index[0][i]["token_ids"] == by_index[1][i]["token_ids"]).all() for i in range(data.rows)]
+    assert np.mean(same) < 0.02
+    labels = [np.array([by_index[e][i]["next_sentence_labels"] for i in range(data.rows)]) for e in (0, 1)]
+    assert (labels[0] != labels[1]).mean() > 0.3
+    seeded = [row["example_index"] for row in epoch_of(dataset(corpus, seed=1))]
+    assert seeded != order[0] and sorted(seeded) == sorted(order[0])
+
+
+@pytest.mark.parametrize("options", [{}, {"next_sentence": False, "masking": "whole_word", "seed": 5}])
+def test_any_step_is_where_it_was(corpus, options):
+    data = dataset(corpus, **options)
+    assert data._plan.groups > 3 and data.rows % 16
+    full = take(data.batches(), 120)
+    assert 2 * data.rows < 120 * 16
+    for step in (1, data.rows // 16, data.rows // 16 + 1, 77, 117):
+        assert_equal(take(dataset(corpus, **options).batches(step), 3), full[step : step + 3])
+    far = 10**6
+    assert_equal(take(data.batches(far), 2)[1:], take(data.batches(far + 1), 1))
+
+
+@pytest.mark.parametrize("masking", ["token", "whole_word"])
+def test_batch_size_and_threads_do_not_matter(corpus, masking):
+    rows = rows_of(take(dataset(corpus, masking=masking).keyed_batches(), 60))
+    for size, threads in ((5, 1), (64, 8)):
+        options = tf.data.Options()
+        options.threading.private_threadpool_size = threads
+        batches = dataset(corpus, masking=masking, batch_size=size).keyed_batches().with_options(options)
+        other = rows_of(take(batches, 60 * 16 // size))
+        assert_equal(other, rows[: len(other)])
+
+
+def test_validation_is_one_frozen_pass_filled_up_with_empty_rows(corpus):
+    data = dataset(corpus, split="validation", batch_size=7)
+    batches = take(data.keyed_batches(), 1000)
+    assert_equal(take(dataset(corpus, split="validation", batch_size=7, seed=3).keyed_batches(), 1000), batches)
+    assert len(batches) == -(-data.rows // 7) == data.batches().cardinality() and data.rows % 7
+    index = np.concatenate([batch["example_index"] for batch in batches])
+    assert index.tolist() == [*range(data.rows), *[-1] * (len(index) - data.rows)]
+    empty = batches[-1]["example_index"] == -1
+    last = {name: value[empty] for name, value in batches[-1].items()}
+    assert not any(last[name].any() for name in ("padding_mask", "mask_weights", "next_sentence_weights", "token_ids"))
+    for x, y, weights in take(data.batches(), 100):
+        assert x["token_ids"].shape == (7, LENGTH) and y["masked_lm"].shape == weights["masked_lm"].shape == (7, 5)
+    with pytest.raises(InputError, match="one pass"):
+        data.batches(1)
+
+
+def test_batches_are_what_fit_wants(corpus):
+    x, y, weights = dataset(corpus).batches().element_spec
+    assert {name: (spec.shape.as_list(), spec.dtype.name) for name, spec in x.items()} == {
+        "token_ids": ([16, LENGTH], "int32"), "segment_ids": ([16, LENGTH], "int32"),
+        "padding_mask": ([16, LENGTH], "bool"), "mask_positions": ([16, 5], "int32"),
+    }  # fmt: skip
+    assert {name: (spec.shape.as_list(), spec.dtype.name) for name, spec in y.items()} == {
+        "masked_lm": ([16, 5], "int32"), "next_sentence": ([16], "int32"),
+    }  # fmt: skip
+    assert {name: (spec.shape.as_list(), spec.dtype.name) for name, spec in weights.items()} == {
+        "masked_lm": ([16, 5], "float32"), "next_sentence": ([16], "float32"),
+    }  # fmt: skip
+    assert dataset(corpus).batches().cardinality() == tf.data.INFINITE_CARDINALITY
+    x, y, weights = dataset(corpus, next_sentence=False, mask_selection_length=9).batches().element_spec
+    assert y.keys() == weights.keys() == {"masked_lm"} and x["mask_positions"].shape == (16, 9)
+
+
+def test_a_group_of_one_document_makes_positives_and_counts_them(tmp_path):
+    long = [[10] * 300, [10] * 300]
+    folder = write_corpus(tmp_path, long, long)
+    rows = rows_of(take(dataset(folder).keyed_batches(), 40))
+    without = np.array([row["without_negative"] for row in rows])
+    labels = np.array([row["next_sentence_labels"] for row in rows])
+    assert 0 < without.mean() < 0.5 and not labels[without].any()
+
+
+def test_golden_batches(corpus):
+    """A change here changes every run: it needs an entry in the CHANGELOG."""
+    digests = []
+    for options in ({}, {"masking": "whole_word", "next_sentence": False, "seed": 3}, {"split": "validation"}):
+        digest = hashlib.sha256()
+        for batch in take(dataset(corpus, **options).batches(), 70):
+            for value in tf.nest.flatten(batch):
+                digest.update(value.astype("int32").tobytes())
+        digests.append(digest.hexdigest()[:16])
+    assert digests == GOLDEN
+
+
+def test_bad_input(tmp_path, corpus):
+    with pytest.raises(InputError, match=r"holds no manifest\.json"):
+        dataset(str(tmp_path / "nothing"))
+    with pytest.raises(InputError, match="length must be at least 8"):
+        dataset(corpus, length=7)
+    with pytest.raises(InputError, match="masking must be"):
+        dataset(corpus, masking="span")
+    with pytest.raises(InputError, match="no split 'test', only training, validation"):
+        dataset(corpus, split="test")
+
+
+def test_too_little_for_pairs(tmp_path):
+    folder = write_corpus(tmp_path / "one", [[5, 5, 5]], [[5] for _ in range(4)])
+    with pytest.raises(InputError, match=r"need two documents.*next_sentence=False"):
+        dataset(folder)
+    with pytest.raises(InputError, match=r"documents of two sentences.*next_sentence=False"):
+        dataset(folder, split="validation")
+    assert take(dataset(folder, next_sentence=False).batches(), 2)
+    empty = write_corpus(tmp_path / "empty", [[5, 5]] * 3, [])
+    with pytest.raises(InputError, match=r"validation split of .* is empty"):
+        dataset(empty, split="validation")
+
+
+@pytest.mark.parametrize("damage", ["flipped", "cut", "missing", "swapped"])
+def test_a_damaged_shard_is_named(tmp_path, damage):
+    folder = write_corpus(tmp_path, random_documents(30, 1), random_documents(3, 2))
+    path = tmp_path / "training-00001.tfrecord"
+    content = bytearray(path.read_bytes())
+    if damage == "flipped":
+        content[len(content) // 2] ^= 1
+        path.write_bytes(content)
+    elif damage == "cut":
+        path.write_bytes(content[:-10])
+    elif damage == "missing":
+        path.unlink()
+    else:
+        # Sound, of the right size, but another record: every length differs.
+        writer = tf.io.TFRecordWriter(str(path))
+        writer.write(b"x" * (len(content) - 16))
+        writer.close()
+    with pytest.raises(InputError, match=re.escape(str(path))):
+        dataset(folder)
