@@ -36,7 +36,7 @@ def finished_corpus(folder: str, settings: dict[str, Any]) -> Manifest | None:
     names = _names(folder)
     if MANIFEST_FILE in names:
         manifest = Manifest.load(folder)
-        difference = _difference(manifest.settings, json.loads(json.dumps(settings)))
+        difference = _difference(manifest.settings, settings)
         if difference:
             raise InputError(
                 f"{folder} was prepared with other settings: {difference}; name another output or remove that folder"

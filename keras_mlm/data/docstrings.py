@@ -104,7 +104,7 @@ def prose_lines(docstring: str) -> list[str]:
     """
     paragraphs: list[str] = []
     for paragraph in _join_wrapped(_without_code(inspect.cleandoc(docstring).split("\n"))):
-        text = " ".join(_MARKUP.sub("", _ROLE.sub(r"\1", paragraph)).removesuffix("::").split())
+        text = " ".join(_MARKUP.sub("", _ROLE.sub(r"\1", paragraph)).removesuffix("::").lstrip("-*+• ").split())
         if _is_prose(text):
             paragraphs.append(text)
     return paragraphs

@@ -2,6 +2,7 @@
 
 import collections
 import itertools
+import json
 import logging
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Literal
@@ -29,6 +30,7 @@ logger = logging.getLogger(__name__)
 
 # More text than this moves no token of a vocabulary.
 VOCABULARY_CHARACTERS = 200_000_000
+VOCABULARY_PIECE = 2000
 
 
 def prepare_corpus(
@@ -89,6 +91,7 @@ def prepare_corpus(
         "exclude": describe_paths(exclude),
         "validation_share": validation_share,
     }
+    settings = json.loads(json.dumps(settings))  # as a manifest gives them back
     finished = finished_corpus(output, settings)
     if finished is not None:
         logger.info("%s is already prepared with these settings", output)
@@ -172,12 +175,15 @@ def _collect(
 
 
 def _vocabulary_texts(spool: DocumentSpool, held_out: HeldOut) -> Iterator[str]:
-    """Yield the training documents, or as even a sample of them as the vocabulary needs."""
+    """Yield the sentences of the training documents, or of as large a sample as a vocabulary needs."""
     share = min(1.0, VOCABULARY_CHARACTERS / max(1, spool.characters))
     # The low bits of a fingerprint are as good as random, and independent of the high ones that hold documents out.
     sampled = lambda key: key not in held_out and (key & 0xFFFF) < share * 0x10000
     for _, sentences in spool.read(sampled):
-        yield "\n".join(sentences)
+        for sentence in sentences:
+            # In short pieces: the time to count the words of one text grows with the square of its length.
+            for start in range(0, len(sentence), VOCABULARY_PIECE):
+                yield sentence[start : start + VOCABULARY_PIECE]
 
 
 def _training_documents(spool: DocumentSpool, held_out: HeldOut) -> Iterator[list[str]]:
