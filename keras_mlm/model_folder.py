@@ -164,7 +164,7 @@ def plain_twin(model: "BertPretrainer") -> "BertPretrainer":
 
 def _card(folder: str, config: BertConfig, tokenizer: "WordPieceTokenizer", metrics: dict[str, Any]) -> str:
     run = tf.io.gfile.join(folder, "run", "run.json")
-    training = _read_json(run).get("settings", {}).get("pretraining") if tf.io.gfile.exists(run) else None
+    training = _read_json(run).get("pretraining") if tf.io.gfile.exists(run) else None
     return model_card(Path(folder).absolute().name, config, tokenizer, training=training, metrics=metrics)
 
 

@@ -140,8 +140,8 @@ def test_without_a_tokenizer_nothing_is_saved(model, tmp_path):
 
 def test_the_card_tells_sizes_training_and_figures(copy):
     (copy / "run").mkdir()
-    settings = {"pretraining": {"learning_rate": 0.002, "steps": None}, "text": ["/secret/corpus.txt"]}
-    (copy / "run/run.json").write_text(json.dumps({"settings": settings}))
+    run = {"pretraining": {"learning_rate": 0.002, "steps": None}, "text": ["/secret/corpus.txt"]}
+    (copy / "run/run.json").write_text(json.dumps(run))
     assert write_metrics(str(copy), {"perplexity": 12.5})["perplexity"] == 12.5
     card = (copy / "README.md").read_text()
     assert "2 layers × 8" in card

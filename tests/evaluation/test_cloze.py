@@ -6,7 +6,7 @@ from keras_mlm.data.manifest import Manifest
 from keras_mlm.data.token_record import TokenRecord, read_records
 from keras_mlm.errors import InputError
 from keras_mlm.evaluation import cloze as module
-from keras_mlm.evaluation.cloze import cloze
+from keras_mlm.evaluation.cloze import cloze, cloze_questions
 from keras_mlm.models.bert_pretrainer import BertPretrainer
 
 
@@ -78,6 +78,15 @@ def test_hits_are_the_words_among_the_best_of_fill_mask(corpus, model, records, 
         top5 += int(ids[place] in best[:5])
     assert found == {"cloze_sentences": len(chosen), "cloze_top1": top1, "cloze_top5": top5}
     assert 0 < top5 < len(chosen)
+
+
+def test_questions_are_the_same_sentences_as_text(corpus, tokenizer, records, ordinary):
+    questions = cloze_questions(tokenizer, corpus, sentences=5)
+    for question, (ids, place) in zip(questions, choose(records, ordinary, 5), strict=True):
+        assert question.text.count("[MASK]") == 1
+        expected = [*ids[:place], tokenizer.mask_token_id, *ids[place + 1 :]]
+        assert tokenizer.tokenize(question.text, mask_tokens=True).numpy().tolist() == expected
+        assert question.answer == tokenizer.id_to_token(ids[place])
 
 
 def test_a_model_that_knows_nothing_hits_nothing(corpus, model):
