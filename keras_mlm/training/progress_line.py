@@ -14,6 +14,7 @@ logger = logging.getLogger(__name__)
 
 # How the metrics of `BertPretrainer` are called in the line.
 LABELS = {"loss": "loss", "masked_lm_accuracy": "masked LM", "next_sentence_accuracy": "next sentence"}
+_FIRST = "training: the first step is traced, which takes a while"
 
 
 class ProgressLine(keras.callbacks.Callback):
@@ -40,6 +41,7 @@ class ProgressLine(keras.callbacks.Callback):
         self._every = 0.5 if self._on_terminal else every_seconds
         self._logs: dict[str, float] = {}
         self._next = 0.0
+        self._shown = -1
         self._bar: Any = None
 
     @property
@@ -48,13 +50,16 @@ class ProgressLine(keras.callbacks.Callback):
         return self.budget.steps_per_second * self.tokens_per_step
 
     def on_train_begin(self, logs: dict[str, float] | None = None) -> None:
-        """Draw an empty bar."""
+        """Say that the first step takes longer."""
         self._logs = {}
+        self._shown = -1
         self._next = time.monotonic() + self._every
         if self._on_terminal:
             from tqdm import tqdm
 
-            self._bar = tqdm(total=100.0, bar_format="{percentage:3.0f}%|{bar:20}| {desc}", desc="tracing the model")
+            self._bar = tqdm(total=100.0, bar_format="{percentage:3.0f}%|{bar:20}| {desc}", desc=_FIRST)
+        else:
+            logger.info(_FIRST)
 
     def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
         """Refresh the line when it is time."""
@@ -69,12 +74,14 @@ class ProgressLine(keras.callbacks.Callback):
 
     def on_train_end(self, logs: dict[str, float] | None = None) -> None:
         """Show the last line and leave it standing."""
-        self._show(self._logs or logs or {})
+        if self._shown != self.budget.step:
+            self._show(self._logs or logs or {})
         if self._bar is not None:
             self._bar.close()
             self._bar = None
 
     def _show(self, logs: dict[str, float]) -> None:
+        self._shown = self.budget.step
         line = self._line(logs)
         if self._bar is not None:
             self._bar.n = 100.0 * self.budget.progress

@@ -14,7 +14,7 @@ def test_lines_hold_step_loss_pace_rate_and_time_left(caplog):
     progress = ProgressLine(budget, tokens_per_step=1000, every_seconds=0)
     fit(tiny_model(), [budget, progress])
     lines = [record.getMessage() for record in caplog.records if record.name.endswith("progress_line")]
-    assert len(lines) == 10
+    assert "first step" in lines[0] and len(lines) == 10
     pattern = r" 72 % \| step 6 \| loss \d\.\d{3} \| [\d,]+ tokens/s \| rate 4\.\de-02 \| \d:\d\d left"
     assert any(re.fullmatch(pattern, line) for line in lines), lines
     assert lines[-1].startswith("100 % | step 9 |")

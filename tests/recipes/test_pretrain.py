@@ -1,0 +1,174 @@
+import importlib.util
+import json
+import os
+import random
+import signal
+import string
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from keras_mlm.data.manifest import Manifest, Split
+from keras_mlm.data.record_builder import build_records
+from keras_mlm.data.shard_writer import ShardWriter
+from keras_mlm.errors import InputError
+from keras_mlm.tokenizers.vocabulary_file import SPECIAL_TOKENS
+from keras_mlm.tokenizers.word_piece_tokenizer import WordPieceTokenizer
+
+RECIPE = Path(__file__).parents[2] / "recipes" / "pretrain.py"
+SMALL = {"preset": "tiny", "length": 16, "batch_size": 8}
+
+
+def write_corpus(folder: Path, words: list[str]) -> str:
+    """Write a prepared corpus of 40 documents of four sentences of these words."""
+    folder.mkdir()
+    tokenizer = WordPieceTokenizer([*SPECIAL_TOKENS, *string.ascii_lowercase, *words])
+    tokenizer.save(str(folder))
+    generator = random.Random(0)
+    splits = {}
+    for split, documents in (("training", 40), ("validation", 10)):
+        text = [(n, [" ".join(generator.choices(words, k=8)) for _ in range(4)]) for n in range(documents)]
+        with ShardWriter(str(folder), split, "uint16", shard_bytes=4000) as writer:
+            for record in build_records(text, tokenizer):
+                writer.write(record)
+        splits[split] = Split(documents, 4 * documents, 32 * documents, writer.shards)
+    manifest = Manifest("uint16", tokenizer.vocabulary_size, tokenizer.vocabulary_hash, "fast", {}, splits, {})
+    manifest.save(str(folder))
+    return str(folder)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory) -> str:
+    return write_corpus(tmp_path_factory.mktemp("corpus") / "data", ["red", "green", "blue", "sky", "sea", "tree"])
+
+
+@pytest.fixture(scope="module")
+def pretrain():
+    spec = importlib.util.spec_from_file_location("pretrain", RECIPE)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.pretrain
+
+
+@pytest.fixture(scope="module")
+def finished(pretrain, data, tmp_path_factory):
+    """A finished run: its folder and what it returned."""
+    output = tmp_path_factory.mktemp("saved_models") / "small"
+    return output, pretrain(data=data, output=str(output), steps=6, **SMALL)
+
+
+def test_what_a_run_leaves(finished):
+    output, metrics = finished
+    assert json.loads((output / "metrics.json").read_text()) == metrics
+    expected = {"loss", "perplexity", "masked_lm_loss", "masked_lm_accuracy", "next_sentence_loss"}
+    expected |= {"next_sentence_accuracy", "steps", "seconds", "tokens_per_second", "parameters"}
+    assert set(metrics) == expected
+    assert metrics["steps"] == 6
+    assert metrics["perplexity"] == pytest.approx(np.exp(metrics["masked_lm_loss"]), rel=1e-4)
+    # 6 steps of 8 rows of at most 16 tokens, the first step left out of the time.
+    assert 0 < metrics["tokens_per_second"] < 6 * 8 * 16 / 1e-3
+    run = json.loads((output / "run" / "run.json").read_text())
+    assert run["format_version"] == 1
+    assert (run["model"]["num_layers"], run["pretraining"]["steps"]) == (2, 6)
+    assert run["data"].keys() == {"vocabulary_hash", "tokens"}
+    assert [path.name for path in (output / "run" / "checkpoints").iterdir()] == ["step-00000006.npz"]
+    assert list((output / "run" / "logs" / "train").glob("events.*"))
+    for name in ("config.json", "model.weights.h5", "vocab.txt", "README.md"):
+        assert (output / name).exists()
+
+
+def test_the_same_command_on_a_finished_run_prints_the_result(pretrain, finished, data, capsys):
+    output, metrics = finished
+    modified = (output / "model.weights.h5").stat().st_mtime_ns
+    assert pretrain(data=data, output=str(output), steps=6, **SMALL) == metrics
+    printed = capsys.readouterr().out
+    assert "is finished. To train longer" in printed and "perplexity" in printed
+    assert (output / "model.weights.h5").stat().st_mtime_ns == modified
+
+
+def test_other_settings_are_refused_with_the_difference(pretrain, finished, data, tmp_path):
+    output = str(finished[0])
+    with pytest.raises(InputError, match=r"pretraining\.steps 6 \(now 7\), pretraining\.seed 0 \(now 3\);"):
+        pretrain(data=data, output=output, steps=7, seed=3, **SMALL)
+    other = write_corpus(tmp_path / "other", ["up", "down", "left", "right", "far", "near"])
+    with pytest.raises(InputError, match=r"data\.vocabulary_hash"):
+        pretrain(data=other, output=output, steps=6, **SMALL)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"preset": "huge"}, "unknown preset 'huge'; known are tiny, mini, small, medium, base, large"),
+        ({"style": "modern"}, "unknown style 'modern'; known are"),
+        ({"length": 1024}, "rows of 1024 tokens do not fit the model's 512 positions"),
+        ({"minutes": 1.0}, "either in steps or in minutes"),
+        ({"steps": None}, "either in steps or in minutes"),
+        ({"steps": None, "minutes": 1.0, "deterministic": True}, "deterministic needs steps"),
+        ({"data": "no/such/folder"}, "holds no manifest.json"),
+    ],
+)
+def test_bad_arguments_leave_nothing(pretrain, data, tmp_path, arguments, message):
+    output = tmp_path / "model"
+    with pytest.raises(InputError, match=message):
+        pretrain(**{"data": data, "output": str(output), "steps": 6, **arguments})
+    assert not output.exists()
+
+
+def start(data: str, output: Path, *arguments: str) -> subprocess.Popen:
+    command = [sys.executable, str(RECIPE), "--data", data, "--output", str(output), "--preset", "tiny"]
+    command += ["--length", "16", "--batch-size", "8", *arguments]
+    environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
+    return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def wait_for_fit(process: subprocess.Popen) -> None:
+    """Return while the first step is being traced."""
+    for line in process.stderr:
+        if "first step" in line:
+            break
+    time.sleep(0.5)
+
+
+def test_ctrl_c_saves_and_the_same_command_continues(data, tmp_path):
+    first = start(data, tmp_path / "model", "--steps", "60")
+    wait_for_fit(first)
+    first.send_signal(signal.SIGINT)
+    _, errors = first.communicate(timeout=200)
+    assert first.returncode == 130, errors
+    stopped = errors.strip().splitlines()[-1]
+    assert stopped.startswith("stopped: step ") and stopped.endswith("the same command again continues from there")
+    assert not (tmp_path / "model" / "config.json").exists()
+    second = start(data, tmp_path / "model", "--steps", "60")
+    printed, errors = second.communicate(timeout=200)
+    assert second.returncode == 0, errors
+    assert ", from step " in printed
+    assert json.loads((tmp_path / "model" / "metrics.json").read_text())["steps"] == 60
+
+
+@pytest.mark.slow
+def test_a_killed_run_ends_with_the_same_bits(data, tmp_path):
+    arguments = ("--steps", "700", "--deterministic", "--masking", "whole_word")
+    whole = start(data, tmp_path / "whole", *arguments)
+    killed = start(data, tmp_path / "killed", *arguments)
+    # Every two minutes is too rare for a test: Ctrl-C writes the checkpoint that kill -9 then falls back to.
+    wait_for_fit(killed)
+    killed.send_signal(signal.SIGINT)
+    assert killed.wait(timeout=300) == 130
+    again = start(data, tmp_path / "killed", *arguments)
+    wait_for_fit(again)
+    time.sleep(6)
+    again.kill()
+    again.wait()
+    last = start(data, tmp_path / "killed", *arguments)
+    assert ", from step " in last.communicate(timeout=300)[0] and last.returncode == 0
+    assert whole.communicate(timeout=300) and whole.returncode == 0
+    checkpoint = Path("run") / "checkpoints" / "step-00000700.npz"
+    with np.load(tmp_path / "whole" / checkpoint) as one, np.load(tmp_path / "killed" / checkpoint) as two:
+        names = [name for name in one.files if name != "state.json"]
+        assert len(names) > 100
+        for name in names:
+            np.testing.assert_array_equal(one[name], two[name], err_msg=name)
