@@ -80,7 +80,7 @@ def pretrain(
     corpus = {"vocabulary_hash": manifest.vocabulary_hash, "tokens": manifest.splits["training"].tokens}
     settings = {"model": config.to_dict(), "pretraining": training.to_dict(), "data": corpus}
     run = RunFolder(output)
-    metrics = run.begin(settings)
+    metrics = run.find(settings)
     if metrics is not None:
         print(f"{output} is finished. To train longer, choose another --output and more --minutes or --steps.")
         _print(metrics)
@@ -95,6 +95,7 @@ def pretrain(
     }  # fmt: skip
     dataset = PretrainingDataset(data, **rows)
     validation = PretrainingDataset(data, split="validation", **rows)
+    run.begin(settings)
 
     with devices.scope():
         model = BertPretrainer(config, tokenizer=WordPieceTokenizer.load(data))

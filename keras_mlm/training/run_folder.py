@@ -20,7 +20,9 @@ class RunFolder:
     Example:
         ```python
         run = RunFolder("saved_models/news")
-        if run.begin({"model": config.to_dict(), "pretraining": training.to_dict()}) is None:
+        settings = {"model": config.to_dict(), "pretraining": training.to_dict()}
+        if run.find(settings) is None:
+            run.begin(settings)
             ...  # train, save the model
             run.finish(metrics)
         ```
@@ -33,8 +35,8 @@ class RunFolder:
         self.logs = tf.io.gfile.join(self.path, "logs")
         self._file = tf.io.gfile.join(self.path, "run.json")
 
-    def begin(self, settings: dict[str, Any]) -> dict[str, Any] | None:
-        """Start a run, or find the one that the same settings started.
+    def find(self, settings: dict[str, Any]) -> dict[str, Any] | None:
+        """Look for a run that the same settings started; write nothing.
 
         Args:
             settings: dict of plain data, everything that decides what is learned.
@@ -43,24 +45,27 @@ class RunFolder:
             The metrics of a finished run; `None` if there is something left to do.
 
         Raises:
-            InputError: the folder holds a run with other settings, or a model without a run.
+            InputError: the folder holds what another run has learned, or a model without a run.
         """
+        saved = tf.io.gfile.exists(tf.io.gfile.join(self.output, "config.json"))
         if not tf.io.gfile.exists(self._file):
-            if tf.io.gfile.exists(tf.io.gfile.join(self.output, "config.json")):
+            if saved:
                 raise InputError(f"{self.output} holds a model that was not trained there: choose another --output")
-            self._write(settings)
             return None
         stored = self._read()
         metrics = stored.pop("metrics", None)
         difference = settings_difference(stored, settings)
-        if difference:
+        if difference and (saved or self._has_checkpoints()):
             raise InputError(
                 f"{self.output} holds a run with other settings: {difference}; give the same, choose another "
                 "--output, or remove the folder"
             )
         # Without its model a finished run has to be saved again, from the last checkpoint.
-        saved = tf.io.gfile.exists(tf.io.gfile.join(self.output, "config.json"))
         return metrics if saved else None
+
+    def begin(self, settings: dict[str, Any]) -> None:
+        """Note what the run is, before its first step."""
+        self._write(settings)
 
     def finish(self, metrics: dict[str, Any]) -> None:
         """Note that the run has ended and what came out."""
@@ -78,6 +83,9 @@ class RunFolder:
             if isinstance(error, InputError):
                 raise
             raise InputError(f"{self._file} is damaged ({error}): choose another --output or remove it") from error
+
+    def _has_checkpoints(self) -> bool:
+        return tf.io.gfile.isdir(self.checkpoints) and bool(tf.io.gfile.listdir(self.checkpoints))
 
     def _write(self, data: dict[str, Any]) -> None:
         versions = {name: importlib.metadata.version(name) for name in ("keras", "tensorflow", "tensorflow-text")}

@@ -2,6 +2,7 @@ import importlib.util
 import json
 import os
 import random
+import shutil
 import signal
 import string
 import subprocess
@@ -116,6 +117,17 @@ def test_bad_arguments_leave_nothing(pretrain, data, tmp_path, arguments, messag
     with pytest.raises(InputError, match=message):
         pretrain(**{"data": data, "output": str(output), "steps": 6, **arguments})
     assert not output.exists()
+
+
+def test_a_damaged_shard_is_named_before_anything_is_written(pretrain, data, tmp_path):
+    damaged = shutil.copytree(data, tmp_path / "damaged")
+    shard = damaged / "training-00000.tfrecord"
+    content = bytearray(shard.read_bytes())
+    content[len(content) // 2] ^= 0x40
+    shard.write_bytes(content)
+    with pytest.raises(InputError, match=r"training-00000\.tfrecord"):
+        pretrain(data=str(damaged), output=str(tmp_path / "model"), steps=6, **SMALL)
+    assert not (tmp_path / "model").exists()
 
 
 def start(data: str, output: Path, *arguments: str) -> subprocess.Popen:
