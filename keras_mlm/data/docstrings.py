@@ -8,6 +8,7 @@ import itertools
 import multiprocessing
 import os
 import re
+import signal
 import sysconfig
 import warnings
 from collections.abc import Iterator
@@ -65,8 +66,15 @@ def read_docstrings(*, processes: int = 1) -> Iterator[Document]:
         return
     # Not forked: the caller may hold TensorFlow's threads, which do not survive a fork.
     context = multiprocessing.get_context("spawn")
-    with concurrent.futures.ProcessPoolExecutor(processes, mp_context=context) as pool:
+    # Ctrl-C reaches every process of a terminal; only this one is to answer it.
+    pool = concurrent.futures.ProcessPoolExecutor(
+        processes, mp_context=context, initializer=signal.signal, initargs=(signal.SIGINT, signal.SIG_IGN)
+    )
+    try:
         yield from itertools.chain.from_iterable(pool.map(docstrings_of, files, chunksize=64))
+    finally:
+        # Not waited for: a generator may be closed by any thread, and one of the pool's own cannot wait for itself.
+        pool.shutdown(wait=False, cancel_futures=True)
 
 
 def docstrings_of(path: str) -> list[Document]:

@@ -58,8 +58,8 @@ def serialize_record(record: TokenRecord, token_dtype: str) -> bytes:
     feature = example.features.feature
     feature["document_id"].int64_list.value.append(record.document_id)
     feature["token_ids"].bytes_list.value.append(record.token_ids.astype(TOKEN_DTYPES[token_dtype]).tobytes())
-    feature["word_starts"].bytes_list.value.append(record.word_starts.astype(np.uint8).tobytes())
-    feature["sentence_starts"].bytes_list.value.append(record.sentence_starts.astype(np.uint8).tobytes())
+    feature["word_starts"].bytes_list.value.append(record.word_starts.tobytes())
+    feature["sentence_starts"].bytes_list.value.append(record.sentence_starts.tobytes())
     return example.SerializeToString(deterministic=True)
 
 
