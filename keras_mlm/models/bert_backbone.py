@@ -4,6 +4,7 @@ import keras
 from keras import ops
 
 from keras_mlm.config import BertConfig
+from keras_mlm.errors import InputError
 from keras_mlm.layers.modeling.bert_embeddings import BertEmbeddings
 from keras_mlm.layers.modeling.encoder_block import EncoderBlock
 
@@ -104,7 +105,13 @@ class BertBackbone(keras.Model):
     def call(
         self, inputs: dict[str, Any], return_attention_scores: bool = False, training: bool | None = None
     ) -> dict[str, Any]:
-        """Return the outputs as a dict."""
+        """Return the outputs as a dict. Raises `InputError` for rows longer than `config.max_sequence_length`."""
+        length = inputs["token_ids"].shape[1]
+        if length is not None and length > self.config.max_sequence_length:
+            raise InputError(
+                f"rows of {length} tokens do not fit a model of {self.config.max_sequence_length} positions: "
+                "cut them, or build the model with a larger max_sequence_length"
+            )
         padding_mask = inputs["padding_mask"]
         x = self.embeddings(inputs["token_ids"], inputs.get("segment_ids"), training=training)
         all_scores = []

@@ -6,6 +6,7 @@ import pytest
 import tensorflow as tf
 
 from keras_mlm.config import BertConfig
+from keras_mlm.errors import InputError
 from keras_mlm.models.bert_backbone import BertBackbone
 
 BATCH, LENGTH = 3, 7
@@ -207,6 +208,13 @@ def test_open_shapes_in_a_graph_give_what_eager_gives(entries):
     }
     compiled = tf.function(lambda x: backbone(x)["sequence_output"], input_signature=[signature])
     np.testing.assert_allclose(compiled(inputs), backbone(inputs)["sequence_output"], atol=1e-5)
+
+
+@pytest.mark.parametrize("position", ["learned", "rotary"])
+def test_rows_longer_than_the_positions_are_refused(position):
+    backbone, inputs = make(max_sequence_length=6, position=position), rows()
+    with pytest.raises(InputError, match=r"7 tokens .* 6 positions"):
+        backbone(inputs)
 
 
 def test_config_round_trip_and_stable_paths():
