@@ -31,6 +31,10 @@ class ExactWordPiece:
             no_pretokenization=True,
         )
 
+    def repair(self, texts: tf.Tensor) -> tf.Tensor:
+        """Valid UTF-8 with the same tokens: what stands for undecodable bytes is dropped later."""
+        return tf.strings.unicode_transcode(texts, "UTF-8", "UTF-8", errors="replace")
+
     def tokenize(self, texts: tf.Tensor) -> tf.RaggedTensor:
         """The token ids, ragged int32 `(batch, tokens)`, of strings `(batch,)`."""
         words = self._words.split(texts)

@@ -7,6 +7,8 @@ import tensorflow_text as tf_text
 
 # BERT's limit is 100 characters a word; a character has up to four bytes, and this kernel counts bytes.
 MAX_BYTES_PER_WORD = 400
+# A code point that is and will be no character.
+NO_CHARACTER = 0x2FFFE
 
 
 class FastWordPiece:
@@ -25,6 +27,10 @@ class FastWordPiece:
         self._word_pieces = tf_text.FastWordpieceTokenizer(
             list(vocabulary), token_out_type=tf.int32, max_bytes_per_word=MAX_BYTES_PER_WORD
         )
+
+    def repair(self, texts: tf.Tensor) -> tf.Tensor:
+        """Valid UTF-8 with the same tokens: the kernels take undecodable bytes for a character without a token."""
+        return tf.strings.unicode_transcode(texts, "UTF-8", "UTF-8", errors="replace", replacement_char=NO_CHARACTER)
 
     def tokenize(self, texts: tf.Tensor) -> tf.RaggedTensor:
         """The token ids, ragged int32 `(batch, tokens)`, of strings `(batch,)`."""

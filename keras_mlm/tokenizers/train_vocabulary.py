@@ -9,6 +9,7 @@ import tensorflow_text as tf_text
 from keras_mlm.errors import InputError
 from keras_mlm.tokenizers.bert_words import BertWords
 from keras_mlm.tokenizers.exact_word_piece import MAX_CHARACTERS_PER_WORD
+from keras_mlm.tokenizers.fast_word_piece import MAX_BYTES_PER_WORD
 from keras_mlm.tokenizers.normalization import Normalization, strips_accents
 from keras_mlm.tokenizers.vocabulary_file import MAX_TOKEN_BYTES, SPECIAL_TOKENS
 from keras_mlm.tokenizers.vocabulary_report import VocabularyReport
@@ -100,28 +101,29 @@ def train_vocabulary(
     )
 
 
-def _splitter(normalization: str, lowercase: bool, strip_accents: bool) -> Callable[[tf.Tensor], tf.Tensor]:
-    """A function from strings `(batch,)` to all their normalised words `(words,)`."""
+def _splitter(normalization: str, lowercase: bool, strip_accents: bool) -> Callable[[tf.Tensor], Iterable[bytes]]:
+    """A function from strings `(batch,)` to all their normalised words."""
     if normalization == "bert":
         bert_words = BertWords(lowercase=lowercase, strip_accents=strip_accents)
-        return lambda texts: bert_words.split(texts).values
+        return lambda texts: bert_words.split(texts).values.numpy().tolist()
     normalizer = tf_text.FastBertNormalizer(lower_case_nfd_strip_accents=lowercase)
     # With one letter for a vocabulary each word is one token, mostly [UNK], and its offsets tell the word.
-    whole_words = tf_text.FastWordpieceTokenizer(["[UNK]", "x"], max_bytes_per_word=1)
+    whole_words = tf_text.FastWordpieceTokenizer(["[UNK]", "x"], max_bytes_per_word=MAX_BYTES_PER_WORD)
 
-    def split(texts: tf.Tensor) -> tf.Tensor:
-        texts = normalizer.normalize(tf.strings.unicode_transcode(texts, "UTF-8", "UTF-8", errors="replace"))
-        _, starts, ends = whole_words.tokenize_with_offsets(texts)
-        of_text = tf.gather(texts, starts.value_rowids())
-        return tf.strings.substr(of_text, starts.values, ends.values - starts.values)
+    def split(texts: tf.Tensor) -> Iterator[bytes]:
+        normalized = normalizer.normalize(tf.strings.unicode_transcode(texts, "UTF-8", "UTF-8", errors="replace"))
+        _, starts, ends = whole_words.tokenize_with_offsets(normalized)
+        for text, *places in zip(normalized.numpy(), starts.to_list(), ends.to_list(), strict=True):
+            for start, end in zip(*places, strict=True):
+                yield text[start:end]
 
     return split
 
 
-def _count_words(texts: Iterable[str], split: Callable[[tf.Tensor], tf.Tensor]) -> Counter[str]:
+def _count_words(texts: Iterable[str], split: Callable[[tf.Tensor], Iterable[bytes]]) -> Counter[str]:
     counts: Counter[bytes] = Counter()
     for batch in _batches(texts):
-        counts.update(split(tf.constant(batch)).numpy().tolist())
+        counts.update(split(tf.constant(batch)))
     return Counter({word.decode("utf-8", "replace"): count for word, count in counts.items()})
 
 

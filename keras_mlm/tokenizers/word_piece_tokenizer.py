@@ -24,6 +24,7 @@ from keras_mlm.tokenizers.vocabulary_file import (
 )
 
 FORMAT_VERSION = 1
+SETTINGS = {"format_version", "class", "normalization", "lowercase", "strip_accents", "vocabulary_hash"}
 
 
 class WordPieceTokenizer:
@@ -126,7 +127,7 @@ class WordPieceTokenizer:
         if texts.shape.rank == 0:
             batch = self.tokenize_with_offsets(texts[tf.newaxis], mask_tokens=mask_tokens)
             return TokenizedText(*(values.values for values in batch))
-        texts = tf.strings.unicode_transcode(texts, "UTF-8", "UTF-8", errors="replace")
+        texts = self._word_pieces.repair(texts)
         if mask_tokens:
             parts = tf.strings.split(texts, "[MASK]")
             token_ids, starts, ends = self._word_pieces.tokenize_with_offsets(parts.values)
@@ -203,9 +204,11 @@ class WordPieceTokenizer:
             raise InputError(f"{path}: no such file; a tokenizer's folder has it beside vocab.txt") from error
         except ValueError as error:
             raise InputError(f"{path}: not JSON: {error}") from error
-        if settings.get("format_version") != FORMAT_VERSION or settings.get("class") != cls.__name__:
+        if not isinstance(settings, dict) or SETTINGS - settings.keys():
+            raise InputError(f"{path}: not the settings of a tokenizer: {', '.join(sorted(SETTINGS))}")
+        if (settings["format_version"], settings["class"]) != (FORMAT_VERSION, cls.__name__):
             raise InputError(
-                f"{path}: a {settings.get('class')} of format {settings.get('format_version')}; "
+                f"{path}: a {settings['class']} of format {settings['format_version']}; "
                 f"this version reads {cls.__name__} of format {FORMAT_VERSION}"
             )
         vocabulary_path = tf.io.gfile.join(folder, "vocab.txt")
@@ -217,8 +220,7 @@ class WordPieceTokenizer:
         )
         if tokenizer.vocabulary_hash != settings["vocabulary_hash"]:
             raise InputError(
-                f"{vocabulary_path}: not the vocabulary that {path} was written with "
-                f"({tokenizer.vocabulary_size} tokens, {settings['vocabulary_size']} there); restore the file"
+                f"{vocabulary_path}: not the vocabulary that {path} was written with; restore the one or the other"
             )
         return tokenizer
 
