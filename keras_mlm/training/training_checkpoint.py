@@ -1,6 +1,7 @@
 """Keeps a run on disk so that a killed one goes on where it was, to the bit."""
 
 import logging
+import math
 import re
 import signal
 import threading
@@ -13,7 +14,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_mlm.config import FORMAT_VERSION
-from keras_mlm.errors import InputError, Interrupted
+from keras_mlm.errors import InputError, Interrupted, RunError
 from keras_mlm.training.checkpoint_file import DamagedCheckpoint, read_checkpoint, write_checkpoint
 from keras_mlm.training.settings import settings_difference
 from keras_mlm.training.training_budget import TrainingBudget
@@ -31,7 +32,8 @@ class TrainingCheckpoint(keras.callbacks.Callback):
     `tf.config.experimental.enable_op_determinism`, a run that was killed ends with the same bits as one that was not.
 
     After Ctrl-C or SIGTERM the running step is finished, a checkpoint written, and `fit` ends in `Interrupted`; a
-    second Ctrl-C stops at once. Where a checkpoint cannot be written, training goes on and the log says so.
+    second Ctrl-C stops at once. Where a checkpoint cannot be written, training goes on and the log says so. Where the
+    loss is no longer finite, `fit` ends in `RunError` and the checkpoints before stay.
 
     Args:
         folder: str, local or remote, where `step-NNNNNNNN.npz` are written; made if absent.
@@ -123,6 +125,13 @@ class TrainingCheckpoint(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
         """Write a checkpoint when it is time, or stop after a signal."""
+        if not math.isfinite((logs or {}).get("loss", 0.0)):
+            # A checkpoint of such weights would replace those that can still be used.
+            self._restore_signals()
+            raise RunError(
+                f"the loss is no longer a finite number at step {self.budget.step:,}: start a run with a lower "
+                "learning rate or a longer warm-up"
+            )
         if self._signal is not None:
             self.model.stop_training = True
         elif time.monotonic() >= self._next:

@@ -145,7 +145,7 @@ def wait_for_fit(process: subprocess.Popen) -> None:
     time.sleep(0.5)
 
 
-def test_ctrl_c_saves_and_the_same_command_continues(data, tmp_path):
+def test_ctrl_c_saves_and_the_same_command_continues(pretrain, data, tmp_path, capsys):
     first = start(data, tmp_path / "model", "--steps", "60")
     wait_for_fit(first)
     first.send_signal(signal.SIGINT)
@@ -154,10 +154,15 @@ def test_ctrl_c_saves_and_the_same_command_continues(data, tmp_path):
     stopped = errors.strip().splitlines()[-1]
     assert stopped.startswith("stopped: step ") and stopped.endswith("the same command again continues from there")
     assert not (tmp_path / "model" / "config.json").exists()
-    second = start(data, tmp_path / "model", "--steps", "60")
-    printed, errors = second.communicate(timeout=200)
-    assert second.returncode == 0, errors
-    assert ", from step " in printed
+    assert pretrain(data=data, output=str(tmp_path / "model"), steps=60, **SMALL)["steps"] == 60
+    assert ", from step " in capsys.readouterr().out
+
+
+@pytest.mark.slow
+def test_two_logical_devices(data, tmp_path):
+    process = start(data, tmp_path / "model", "--steps", "60", "--strategy", "mirrored", "--masking", "whole_word")
+    _, errors = process.communicate(timeout=300)
+    assert process.returncode == 0, errors
     assert json.loads((tmp_path / "model" / "metrics.json").read_text())["steps"] == 60
 
 

@@ -14,7 +14,7 @@ import pytest
 import tensorflow as tf
 from tiny_run import fit, tiny_model
 
-from keras_mlm.errors import InputError, Interrupted
+from keras_mlm.errors import InputError, Interrupted, RunError
 from keras_mlm.training import checkpoint_file
 from keras_mlm.training.training_budget import TrainingBudget
 from keras_mlm.training.training_checkpoint import TrainingCheckpoint
@@ -188,6 +188,20 @@ def test_a_signal_ends_the_step_saves_and_says_how_to_go_on(tmp_path, number):
     assert [path.name for path in tmp_path.iterdir()] == ["step-00000004.npz"]
     assert [signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)] == handlers
     assert resume(tmp_path)[3] == 4
+
+
+def test_a_diverged_run_ends_and_keeps_the_checkpoints_before(tmp_path):
+    handler = signal.getsignal(signal.SIGINT)
+    model, budget, checkpoint, _ = resume(tmp_path, steps=20)
+
+    def diverge(batch, logs):
+        if budget.step == 2:
+            model.layers[0].bias.assign(np.full(16, np.nan))
+
+    with pytest.raises(RunError, match="the loss is no longer a finite number at step 3: start a run with a lower"):
+        fit(model, [keras.callbacks.LambdaCallback(on_train_batch_begin=diverge), budget, checkpoint])
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["step-00000001.npz", "step-00000002.npz"]
+    assert signal.getsignal(signal.SIGINT) is handler
 
 
 def test_a_second_interrupt_stops_at_once(tmp_path, caplog):
