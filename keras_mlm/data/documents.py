@@ -132,17 +132,17 @@ def _walk(folder: str) -> Iterator[str]:
 
 
 def _documents_of(files: list[str], errors: str) -> Iterator[Document]:
-    anything = False
+    empty = []
     for path in files:
-        empty = True
+        document = None
         for document in _split_at_blank_lines(path, errors):
-            empty = False
             yield document
-        if empty:
-            logger.warning("%s is empty", path)
-        anything = anything or not empty
-    if not anything:
+        if document is None:
+            empty.append(path)
+    if len(empty) == len(files):
         raise InputError(f"no text in {', '.join(files[:3])}{' and others' if len(files) > 3 else ''}: nothing to read")
+    for path in empty:
+        logger.warning("%s is empty", path)
 
 
 def _split_at_blank_lines(path: str, errors: str) -> Iterator[Document]:

@@ -89,11 +89,13 @@ def test_missing_paths_are_named_at_the_call(write_text, tmp_path):
         read_documents([])
 
 
-def test_empty_files(write_text):
+def test_empty_files(write_text, caplog):
     empty = write_text("empty.txt", " \n\n")
     with pytest.raises(InputError, match=r"no text in .*empty\.txt"):
         read(empty)
+    assert not caplog.text
     assert read(empty, write_text("a.txt", "a")) == [(1, ["a"])]
+    assert "empty.txt is empty" in caplog.text
 
 
 @pytest.mark.parametrize(
