@@ -2,14 +2,17 @@
 
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
+
+from keras_mlm.layers.preprocessing.preprocessing_layer import batch_and_width
 
 
 def select_tokens(scores: tf.Tensor, candidates: tf.Tensor, limit: tf.Tensor, slots: Any) -> tf.Tensor:
     """Select the candidates with the highest scores.
 
     Args:
-        scores: int32 `(batch, width)`, random and not negative.
+        scores: uint32 `(batch, width)`, random, at least 1.
         candidates: bool `(batch, width)`.
         limit: int32 `(batch,)`, how many to select; fewer where there are fewer candidates.
         slots: int, the width of the result.
@@ -17,11 +20,15 @@ def select_tokens(scores: tf.Tensor, candidates: tf.Tensor, limit: tf.Tensor, sl
     Returns:
         int32 `(batch, slots)`, positions in ascending order, then `width` where a slot is unused.
     """
-    width = tf.shape(scores)[1]
-    best = tf.math.top_k(tf.where(candidates, scores, -1), tf.minimum(slots, width))
-    used = (best.values >= 0) & (tf.range(tf.minimum(slots, width)) < limit[:, None])
+    _, width = batch_and_width(scores)
+    static = isinstance(width, int) and isinstance(slots, int)
+    wanted = min(slots, width) if static else tf.minimum(slots, width)
+    best = tf.math.top_k(tf.where(candidates, scores, np.uint32(0)), wanted)
+    used = (best.values > 0) & (tf.range(wanted) < limit[:, None])
     positions = tf.sort(tf.where(used, best.indices, width), axis=1)
-    positions = tf.pad(positions, [[0, 0], [0, tf.maximum(0, slots - width)]], constant_values=width)
+    if static and width >= slots:
+        return positions
+    positions = tf.pad(positions, [[0, 0], [0, slots - wanted]], constant_values=width)
     return tf.ensure_shape(positions, [None, slots if isinstance(slots, int) else None])
 
 
@@ -31,7 +38,7 @@ def select_words(
     """Select whole words in the order of their scores; one that overflows the limit is skipped, later ones may fit.
 
     Args:
-        scores: int32 `(batch, width)`, random and not negative; column w is the score of a row's word w.
+        scores: uint32 `(batch, width)`, random, at least 1; column w is the score of a row's word w.
         candidates: bool `(batch, width)`; words count without the tokens that are none.
         word_starts: bool `(batch, width)`.
         limit: int32 `(batch,)`, the most tokens to select.
@@ -40,7 +47,7 @@ def select_words(
     Returns:
         int32 `(batch, slots)`, positions in ascending order, then `width` where a slot is unused.
     """
-    batch, width = tf.unstack(tf.shape(scores))
+    batch, width = batch_and_width(scores)
     starts = tf.cast(word_starts, tf.int32)
     words = tf.cumsum(starts, axis=1) - starts[:, :1]  # what precedes the first word start is a word, too
     words += (tf.range(batch) * width)[:, None]
@@ -48,7 +55,7 @@ def select_words(
         tf.reshape(tf.cast(candidates, tf.int32), [-1]), tf.reshape(words, [-1]), batch * width
     )
     sizes = tf.reshape(sizes, [batch, width])
-    order = tf.math.top_k(tf.where(sizes > 0, scores, -1), width).indices
+    order = tf.math.top_k(tf.where(sizes > 0, scores, np.uint32(0)), width).indices
     sizes = tf.gather(sizes, order, batch_dims=1)
 
     def overflowing(kept: tf.Tensor) -> tf.Tensor:
@@ -71,4 +78,5 @@ def select_words(
     )
     selected = candidates & (tf.gather(by_word, words) > 0)
     # Scores that fall with the position make the selection of tokens return all selected ones, which are few enough.
-    return select_tokens(tf.broadcast_to(width - tf.range(width), [batch, width]), selected, limit, slots)
+    falling = tf.broadcast_to(tf.cast(width - tf.range(width), tf.uint32), [batch, width])
+    return select_tokens(falling, selected, limit, slots)

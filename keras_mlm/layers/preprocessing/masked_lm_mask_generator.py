@@ -1,5 +1,6 @@
 """Selects the tokens to predict and replaces them, by a row's key."""
 
+import math
 from collections.abc import Sequence
 from typing import Any, Literal
 
@@ -10,7 +11,12 @@ import tensorflow as tf
 from keras_mlm.errors import InputError
 from keras_mlm.layers.preprocessing import random_bits
 from keras_mlm.layers.preprocessing.mask_selection import select_tokens, select_words
-from keras_mlm.layers.preprocessing.preprocessing_layer import PreprocessingLayer, as_dense, as_tensor
+from keras_mlm.layers.preprocessing.preprocessing_layer import (
+    PreprocessingLayer,
+    as_dense,
+    as_tensor,
+    batch_and_width,
+)
 
 
 @keras.saving.register_keras_serializable(package="keras_mlm")
@@ -110,9 +116,9 @@ class MaskedLMMaskGenerator(PreprocessingLayer):
         given = as_tensor(features["token_ids"])
         token_ids, valid, single = as_dense(given, tf.int32)
         if features.get("padding_mask") is not None:
-            valid &= as_dense(features["padding_mask"], tf.bool)[0]
+            valid = as_dense(features["padding_mask"], tf.bool)[0]
         elif 0 in self.unselectable_token_ids:
-            valid &= token_ids != 0
+            valid = token_ids != 0
         slots = self._slots(token_ids)
         keys = self._keys(features, token_ids, valid)
         positions = self._select(token_ids, valid, features.get("word_starts"), keys, slots)
@@ -124,19 +130,22 @@ class MaskedLMMaskGenerator(PreprocessingLayer):
     def _slots(self, token_ids: tf.Tensor) -> Any:
         if self.mask_selection_length is not None:
             return self.mask_selection_length
-        width = tf.cast(tf.shape(token_ids)[1], tf.float64)
-        return tf.maximum(1, tf.cast(tf.math.ceil(self.mask_selection_rate * width), tf.int32))
+        _, width = batch_and_width(token_ids)
+        if isinstance(width, int):
+            return max(1, math.ceil(self.mask_selection_rate * width))
+        return tf.maximum(1, tf.cast(tf.math.ceil(self.mask_selection_rate * tf.cast(width, tf.float64)), tf.int32))
 
     def _keys(self, features: dict[str, Any], token_ids: tf.Tensor, valid: tf.Tensor) -> list[tf.Tensor]:
         index = features.get("example_index")
         if index is None:
-            content = random_bits.row_keys(0, random_bits.ROW_CONTENT, 0, token_ids)
-            content = random_bits.random_bits(content, tf.range(tf.shape(token_ids)[1]))
+            content = random_bits.random_bits(np.array([random_bits.ROW_CONTENT], np.uint32), token_ids)
+            content = random_bits.random_bits(content, _positions(token_ids))
             index = tf.reduce_sum(tf.where(valid, tf.cast(content, tf.int64), 0), axis=1)
-        epoch = features.get("epoch", 0)
-        streams = (random_bits.MASK_SELECTION, random_bits.MASK_REPLACEMENT, random_bits.MASK_RANDOM_TOKEN)
-        keys = [random_bits.row_keys(self.seed, stream, epoch, index) for stream in streams]
-        return [tf.broadcast_to(key, tf.shape(token_ids)[:1])[:, None] for key in keys]
+        keys = random_bits.row_keys(self.seed, features.get("epoch", 0), index)
+        # A single row's key, and one epoch for all rows, have no batch dimension yet.
+        keys = tf.broadcast_to(keys, tf.shape(token_ids)[:1])[:, None]
+        streams = np.array([random_bits.MASK_SELECTION, random_bits.MASK_REPLACEMENT])
+        return tf.split(random_bits.random_bits(keys, streams), 2, axis=1)
 
     def _select(
         self, token_ids: tf.Tensor, valid: tf.Tensor, word_starts: Any, keys: list[tf.Tensor], slots: Any
@@ -146,9 +155,8 @@ class MaskedLMMaskGenerator(PreprocessingLayer):
         limit = tf.cast(tf.round(self.mask_selection_rate * tf.cast(tokens, tf.float64)), tf.int32)
         limit = tf.minimum(tf.maximum(limit, 1), slots)
         candidates = valid & tf.gather(self._selectable, token_ids)
-        bits = random_bits.random_bits(keys[0], tf.range(tf.shape(token_ids)[1]))
-        # 31 bits keep the scores positive and leave the negative numbers to what is no candidate.
-        scores = tf.cast(tf.bitwise.right_shift(bits, tf.constant(1, tf.uint32)), tf.int32)
+        bits = random_bits.random_bits(keys[0], _positions(token_ids))
+        scores = bits | np.uint32(1)  # 0 is for what is no candidate
         if self.strategy == "token":
             return select_tokens(scores, candidates, limit, slots)
         if word_starts is None:
@@ -156,25 +164,34 @@ class MaskedLMMaskGenerator(PreprocessingLayer):
         return select_words(scores, candidates, as_dense(word_starts, tf.bool)[0], limit, slots)
 
     def _replace(self, token_ids: tf.Tensor, positions: tf.Tensor, keys: list[tf.Tensor]) -> dict[str, Any]:
-        batch, width = tf.unstack(tf.shape(token_ids))
+        batch, width = batch_and_width(token_ids)
         used = positions < width
         positions = tf.where(used, positions, 0)
-        # One more id than there are tokens: an unused slot of an empty batch still has a place to point to.
-        flat_ids = tf.concat([tf.reshape(token_ids, [-1]), [0]], axis=0)
+        flat_ids = tf.reshape(token_ids, [-1])
+        maybe_empty = not token_ids.shape[1]
+        if maybe_empty:
+            # An unused slot points to the first token; where there is none it needs another.
+            flat_ids = tf.concat([flat_ids, [0]], axis=0)
         places = positions + (tf.range(batch) * width)[:, None]
         old = tf.where(used, tf.gather(flat_ids, places), 0)
-        draw = random_bits.uniform(random_bits.random_bits(keys[1], positions))
-        new = tf.where(draw < self.mask_token_rate, self.mask_token_id, old)
-        if self.random_token_rate:
-            bits = random_bits.random_bits(keys[2], positions)
-            ordinary = tf.gather(self._ordinary, random_bits.below(bits, len(self._ordinary)))
-            becomes_random = (draw >= self.mask_token_rate) & (draw < self.mask_token_rate + self.random_token_rate)
-            new = tf.where(becomes_random, ordinary, new)
+        # One draw decides both: below the first threshold [MASK], and from there to the second one its place between
+        # them is the random token.
+        draw = tf.cast(random_bits.random_bits(keys[1], positions), tf.int64)
+        first = round(self.mask_token_rate * 2**32)
+        span = round(self.random_token_rate * 2**32)
+        new = tf.where(draw < first, self.mask_token_id, old)
+        if span:
+            place = draw - first
+            becomes_random = (place >= 0) & (place < span)
+            place = tf.where(becomes_random, place * len(self._ordinary) // span, 0)
+            new = tf.where(becomes_random, tf.gather(self._ordinary, place), new)
         # Differences are added, not ids written: unused slots add 0 and may share position 0 with a used one.
         change = tf.where(used, new - old, 0)
         flat_ids = tf.tensor_scatter_nd_add(flat_ids, places[:, :, None], change)
+        if maybe_empty:
+            flat_ids = flat_ids[:-1]
         return {
-            "token_ids": tf.ensure_shape(tf.reshape(flat_ids[:-1], [batch, width]), token_ids.shape),
+            "token_ids": tf.ensure_shape(tf.reshape(flat_ids, [batch, width]), token_ids.shape),
             "mask_positions": positions,
             "mask_ids": old,
             "mask_weights": tf.cast(used, tf.float32),
@@ -185,3 +202,8 @@ class MaskedLMMaskGenerator(PreprocessingLayer):
         names = ("vocabulary_size", "mask_selection_rate", "mask_token_id", "mask_selection_length",
                  "unselectable_token_ids", "mask_token_rate", "random_token_rate", "seed", "strategy")  # fmt: skip
         return {**super().get_config(), **{name: getattr(self, name) for name in names}}
+
+
+def _positions(token_ids: tf.Tensor) -> Any:
+    _, width = batch_and_width(token_ids)
+    return np.arange(width) if isinstance(width, int) else tf.range(width)

@@ -37,6 +37,12 @@ def as_tensor(rows: Any) -> Any:
     return rows if isinstance(rows, tf.RaggedTensor) else tf.convert_to_tensor(rows)
 
 
+def batch_and_width(rows: tf.Tensor) -> tuple[Any, Any]:
+    """Return the two dimensions of a dense batch, each as int where it is known and as tensor where not."""
+    shape = tf.shape(rows)
+    return tuple(shape[axis] if known is None else known for axis, known in enumerate(rows.shape))
+
+
 def _tensors(value: Any) -> Any:
     if isinstance(value, dict):
         return {name: _tensors(part) for name, part in value.items()}

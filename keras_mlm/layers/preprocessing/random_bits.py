@@ -1,74 +1,76 @@
 """Random numbers as a pure function of a row's key: counter-based integer hashes on whole tensors.
 
-Every draw is a hash of (seed, stream, epoch, example_index, counter), so batch size, threads, workers and restarts
+Every draw is a hash of (seed, epoch, example_index, stream, counter), so batch size, threads, workers and restarts
 cannot change it. The finaliser is MurmurHash3's (https://github.com/aappleby/smhasher); a stream is a number that keeps
 the draws of one purpose apart from those of another.
 """
 
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
-SHARD_ORDER, ROW_ORDER, SENTENCE_PAIR, MASK_SELECTION, MASK_REPLACEMENT, MASK_RANDOM_TOKEN, ROW_CONTENT = range(7)
+SHARD_ORDER, ROW_ORDER, SENTENCE_PAIR, MASK_SELECTION, MASK_REPLACEMENT, ROW_CONTENT = range(6)
 
-_GOLDEN = 0x9E3779B9
-
-
-def _finalise(words: tf.Tensor) -> tf.Tensor:
-    shift = tf.bitwise.right_shift
-    words = tf.bitwise.bitwise_xor(words, shift(words, tf.constant(16, tf.uint32)))
-    words = words * tf.constant(0x85EBCA6B, tf.uint32)
-    words = tf.bitwise.bitwise_xor(words, shift(words, tf.constant(13, tf.uint32)))
-    words = words * tf.constant(0xC2B2AE35, tf.uint32)
-    return tf.bitwise.bitwise_xor(words, shift(words, tf.constant(16, tf.uint32)))
+# Odd numbers with evenly mixed bits: one to step from counter to counter, one to fold 64 bits into 32.
+_STEP, _FOLD = 0x9E3779B9, 0x85157AF5
 
 
-def _words(value: Any) -> list[tf.Tensor]:
-    """Return the two 32-bit halves of whole numbers."""
-    if isinstance(value, int):
-        return [tf.constant(value >> shift & 0xFFFFFFFF, tf.uint32) for shift in (0, 32)]
-    value = tf.cast(value, tf.int64)
-    high = tf.bitwise.right_shift(value, tf.constant(32, tf.int64))
-    return [tf.cast(tf.bitwise.bitwise_and(half, 0xFFFFFFFF), tf.uint32) for half in (value, high)]
+def _finalise(words: Any) -> Any:
+    shift = tf.bitwise.right_shift if tf.is_tensor(words) else np.right_shift
+    words = words ^ shift(words, np.uint32(16))
+    words = words * np.uint32(0x85EBCA6B)
+    words = words ^ shift(words, np.uint32(13))
+    words = words * np.uint32(0xC2B2AE35)
+    return words ^ shift(words, np.uint32(16))
 
 
-def row_keys(seed: int, stream: int, epoch: Any, example_index: Any) -> tf.Tensor:
-    """Return the key that all draws of a row in one stream start from.
+def _fold(value: Any) -> Any:
+    """Return 64-bit whole numbers as 32 bits; numbers below 2³² stay apart."""
+    if not tf.is_tensor(value):
+        value = np.asarray(value, np.int64)
+        # Arrays of one number or more, as NumPy warns of scalars that wrap around.
+        return np.atleast_1d(value).astype(np.uint32) + np.atleast_1d(value >> 32).astype(np.uint32) * np.uint32(_FOLD)
+    if value.dtype.size <= 4:
+        return tf.cast(value, tf.uint32)
+    high = tf.cast(tf.bitwise.right_shift(value, np.array(32, value.dtype.as_numpy_dtype)), tf.uint32)
+    return tf.cast(value, tf.uint32) + high * np.uint32(_FOLD)
+
+
+def row_keys(seed: int, epoch: Any, example_index: Any) -> tf.Tensor:
+    """Return the keys that all draws of rows start from.
 
     Args:
         seed: int, of the layer or dataset.
-        stream: int, what the numbers are for; one of this module's constants.
         epoch: int or integer tensor that broadcasts against `example_index`.
         example_index: int or integer tensor, the row's ordinal in its split.
 
     Returns:
-        uint32 tensor of the broadcast shape.
+        uint32 tensor of the broadcast shape; `(1,)` of numbers only.
     """
-    key = tf.constant(stream * _GOLDEN & 0xFFFFFFFF, tf.uint32)
-    for part in (seed, epoch, example_index):
-        for word in _words(part):
-            key = _finalise((key + tf.constant(_GOLDEN, tf.uint32)) ^ word * tf.constant(0x2C1B3C6D, tf.uint32))
-    return key
+    return tf.convert_to_tensor(
+        random_bits(random_bits(random_bits(np.zeros(1, np.uint32), seed), epoch), example_index)
+    )
 
 
-def random_bits(keys: tf.Tensor, counters: Any) -> tf.Tensor:
-    """Return 32 random bits for every (key, counter).
+def random_bits(keys: Any, counters: Any) -> Any:
+    """Return 32 random bits for every (key, counter); with a stream as the counter these are that stream's keys.
 
     Args:
         keys: uint32 tensor from `row_keys`.
-        counters: int or integer tensor that broadcasts against `keys`, such as token positions.
+        counters: int, integer array or tensor that broadcasts against `keys`, such as token positions.
 
     Returns:
-        uint32 tensor of the broadcast shape.
+        uint32 tensor of the broadcast shape; an array where both arguments are, which keeps constants out of graphs.
 
     Example:
         ```python
-        keys = row_keys(seed=0, stream=MASK_SELECTION, epoch=0, example_index=tf.range(2))
+        keys = random_bits(row_keys(seed=0, epoch=0, example_index=tf.range(2)), MASK_SELECTION)
         random_bits(keys[:, None], tf.range(128))  # (2, 128)
         ```
     """
-    counters = tf.cast(counters, tf.uint32) + tf.constant(1, tf.uint32)
-    return _finalise(keys + counters * tf.constant(_GOLDEN, tf.uint32))
+    # Without the 1, counter 0 of key 0 would give 0.
+    return _finalise(keys + (_fold(counters) + np.uint32(1)) * np.uint32(_STEP))
 
 
 def uniform(bits: tf.Tensor) -> tf.Tensor:

@@ -103,31 +103,45 @@ class SegmentPacker(PreprocessingLayer):
         Returns:
             Dict as the layer's, for a batch.
         """
-        (start_a, length_a), length_b = first, tf.zeros_like(first[1])
+        start_a, length_a = first
         if second is None:
             length_a = tf.minimum(length_a, self.sequence_length - 2)
+            start_b = length_b = tf.zeros_like(length_a)
         else:
             room = self.sequence_length - 3
+            start_b = second[0]
             length_a = tf.minimum(first[1], tf.maximum(room - second[1], room - room // 2))
             length_b = tf.minimum(second[1], tf.maximum(room - first[1], room // 2))
-        length_a, length_b = length_a[:, None], length_b[:, None]
-        begin_b = length_a + 2
-        end = begin_b + tf.where(length_b > 0, length_b + 1, 0)
-        position = tf.range(self.sequence_length)[None]
-        in_b = (position >= begin_b) & (position < end)
-        places = start_a[:, None] + position - 1
-        if second is not None:
-            places = tf.where(in_b, second[0][:, None] + position - begin_b, places)
-        places = tf.where((position == begin_b - 1) | (position == end - 1), 2, places)
-        places = tf.where(position < end, tf.where(position == 0, 1, places), 0)
+        # A row is five spans: [CLS], A, [SEP], B, [SEP]; the last two are empty where B is.
+        ones, is_pair = tf.ones_like(length_a), tf.minimum(length_b, 1)
+        starts = tf.stack([ones, start_a, 2 * ones, start_b, 2 * ones], axis=1)
+        lengths = tf.stack([ones, length_a, ones, length_b, is_pair], axis=1)
+        starts, lengths = tf.reshape(starts, [-1]), tf.reshape(lengths, [-1])
+        places = tf.raw_ops.RaggedRange(starts=starts, limits=starts + lengths, deltas=1, Tsplits=tf.int32)
+        splits = places.rt_nested_splits[::5]
+
+        def rows(values: tf.Tensor, default: Any) -> tf.Tensor:
+            return tf.raw_ops.RaggedTensorToTensor(
+                shape=tf.constant([-1, self.sequence_length]),
+                values=tf.gather(values, places.rt_dense_values),
+                default_value=tf.cast(default, values.dtype),
+                row_partition_tensors=[splits],
+                row_partition_types=["ROW_SPLITS"],
+            )
+
+        position = tf.range(self.sequence_length)
+        begin_b = length_a[:, None] + 2
+        end = begin_b + (length_b + is_pair)[:, None]
+        padding_mask = position < end
         outputs = {
-            "token_ids": tf.gather(tokens, places),
-            "segment_ids": tf.cast(in_b, tf.int32),
-            "padding_mask": position < end,
+            "token_ids": rows(tokens, self.pad_value),
+            "segment_ids": tf.cast((position >= begin_b) & padding_mask, tf.int32),
+            "padding_mask": padding_mask,
         }
         if word_starts is not None:
-            begins = ((position == 1) | (position == begin_b)) & (position < end)
-            outputs["word_starts"] = tf.gather(word_starts, places) | begins
+            begins = ((position == 1) | (position == begin_b)) & padding_mask
+            outputs["word_starts"] = rows(tf.cast(word_starts, tf.int32), 0) > 0
+            outputs["word_starts"] |= begins
         return outputs
 
     def get_config(self) -> dict[str, Any]:
