@@ -25,6 +25,9 @@ CHUNK_ROWS = 512
 # A split up to this size is read once before training, so that a damaged shard is found before hours are spent.
 CHECKED_BYTES = 1 << 30
 
+# Nothing here branches on a tensor, and looking for that takes longer than all the rest of building a pipeline.
+_as_it_is = tf.autograph.experimental.do_not_convert
+
 
 class PretrainingDataset:
     """The masked batches of a prepared corpus, in an order and with draws that are a function of the seed alone.
@@ -123,7 +126,7 @@ class PretrainingDataset:
         Raises:
             InputError: a shard is damaged; the message names it.
         """
-        read = tf.function(self._read, reduce_retracing=True)
+        read = tf.function(self._read, autograph=False)
         for path, records, tokens in zip(self._paths, self._plan.records, self._plan.tokens, strict=True):
             try:
                 with tf.device("cpu:0"):
@@ -143,7 +146,7 @@ class PretrainingDataset:
             `masked_lm` int32 `(B, P)` and `next_sentence` int32 `(B,)` (0 = B follows A); `sample_weight` of the same
             names and shapes in float32. `next_sentence` only where asked for.
         """
-        dataset = self.keyed_batches(start_step).map(self._to_fit, num_parallel_calls=1)
+        dataset = self.keyed_batches(start_step).map(_as_it_is(self._to_fit))
         return dataset.prefetch(tf.data.AUTOTUNE)
 
     def keyed_batches(self, start_step: int = 0) -> tf.data.Dataset:
@@ -159,12 +162,12 @@ class PretrainingDataset:
             raise InputError("the validation split is one pass from its beginning")
         group, place = self._plan.find_row(start_step * self.batch_size)
         last = np.iinfo(np.int64).max if self._training else self._plan.groups
-        groups = tf.data.Dataset.range(group, last).map(self._load).prefetch(1)
-        dataset = groups.flat_map(functools.partial(self._rows, first_group=group, first_place=place))
+        groups = tf.data.Dataset.range(group, last).map(_as_it_is(self._load)).prefetch(1)
+        dataset = groups.flat_map(_as_it_is(functools.partial(self._rows, first_group=group, first_place=place)))
         dataset = dataset.rebatch(self.batch_size, drop_remainder=self._training)
         steps = tf.data.INFINITE_CARDINALITY
         if not self._training:
-            dataset = dataset.map(self._fill_up)
+            dataset = dataset.map(_as_it_is(self._fill_up))
             steps = -(-self.rows // self.batch_size)
         options = tf.data.Options()
         options.deterministic = True
@@ -220,7 +223,7 @@ class PretrainingDataset:
             return self._finish(epoch, rows, chosen, tf.gather(index, chosen))
 
         places = tf.data.Dataset.range(first, tf.size(order, tf.int64), CHUNK_ROWS)
-        return places.map(chunk, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+        return places.map(_as_it_is(chunk), num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
 
     def _finish(
         self, epoch: tf.Tensor, rows: RowGroup, chosen: tf.Tensor, example_index: tf.Tensor
