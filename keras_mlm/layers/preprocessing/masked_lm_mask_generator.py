@@ -101,14 +101,13 @@ class MaskedLMMaskGenerator(PreprocessingLayer):
         self.random_token_rate = random_token_rate
         self.seed = seed
         self.strategy = strategy
-        selectable = np.ones(vocabulary_size, bool)
-        selectable[self.unselectable_token_ids] = False
-        ordinary = selectable.copy()
-        ordinary[mask_token_id] = False
-        if random_token_rate and not ordinary.any():
+        special = np.unique(np.array(self.unselectable_token_ids, np.int32))
+        self._ordinary = np.setdiff1d(np.arange(vocabulary_size, dtype=np.int32), [*special, mask_token_id])
+        if random_token_rate and not len(self._ordinary):
             raise InputError("every token is special: there is none to draw as a random replacement")
-        self._selectable = selectable
-        self._ordinary = np.flatnonzero(ordinary).astype(np.int32)
+        # Special tokens stand together in most vocabularies: a few comparisons of runs cost less than a look-up.
+        runs = np.split(special, np.flatnonzero(np.diff(special) > 1) + 1)
+        self._special_runs = [(int(run[0]), int(run[-1])) for run in runs if len(run)]
 
     def call(self, inputs: Any) -> dict[str, Any]:
         """Mask a row or a batch; see the class."""
@@ -154,7 +153,9 @@ class MaskedLMMaskGenerator(PreprocessingLayer):
         # float64 rounds a half as Python does, so the counts are the reference implementation's.
         limit = tf.cast(tf.round(self.mask_selection_rate * tf.cast(tokens, tf.float64)), tf.int32)
         limit = tf.minimum(tf.maximum(limit, 1), slots)
-        candidates = valid & tf.gather(self._selectable, token_ids)
+        candidates = valid
+        for first, last in self._special_runs:
+            candidates &= (token_ids < first) | (token_ids > last)
         bits = random_bits.random_bits(keys[0], _positions(token_ids))
         scores = bits | np.uint32(1)  # 0 is for what is no candidate
         if self.strategy == "token":
@@ -167,12 +168,11 @@ class MaskedLMMaskGenerator(PreprocessingLayer):
         batch, width = batch_and_width(token_ids)
         used = positions < width
         positions = tf.where(used, positions, 0)
+        places = positions + (tf.range(batch) * width)[:, None]
         flat_ids = tf.reshape(token_ids, [-1])
-        maybe_empty = not token_ids.shape[1]
-        if maybe_empty:
+        if not token_ids.shape[1]:
             # An unused slot points to the first token; where there is none it needs another.
             flat_ids = tf.concat([flat_ids, [0]], axis=0)
-        places = positions + (tf.range(batch) * width)[:, None]
         old = tf.where(used, tf.gather(flat_ids, places), 0)
         # One draw decides both: below the first threshold [MASK], and from there to the second one its place between
         # them is the random token.
@@ -183,15 +183,12 @@ class MaskedLMMaskGenerator(PreprocessingLayer):
         if span:
             place = draw - first
             becomes_random = (place >= 0) & (place < span)
-            place = tf.where(becomes_random, place * len(self._ordinary) // span, 0)
-            new = tf.where(becomes_random, tf.gather(self._ordinary, place), new)
-        # Differences are added, not ids written: unused slots add 0 and may share position 0 with a used one.
-        change = tf.where(used, new - old, 0)
-        flat_ids = tf.tensor_scatter_nd_add(flat_ids, places[:, :, None], change)
-        if maybe_empty:
-            flat_ids = flat_ids[:-1]
+            place = tf.cast(tf.where(becomes_random, place, 0), tf.float64) * (len(self._ordinary) / span)
+            new = tf.where(becomes_random, tf.gather(self._ordinary, tf.cast(place, tf.int32)), new)
+        # Adding differences is several times faster than writing ids; the place -1 of unused slots is passed over.
+        change = tf.math.unsorted_segment_sum(new - old, tf.where(used, places, -1), batch * width)
         return {
-            "token_ids": tf.ensure_shape(tf.reshape(flat_ids, [batch, width]), token_ids.shape),
+            "token_ids": token_ids + tf.reshape(change, tf.shape(token_ids)),
             "mask_positions": positions,
             "mask_ids": old,
             "mask_weights": tf.cast(used, tf.float32),
