@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_mlm.config import PRESETS, BertConfig
+from keras_mlm.config import BertConfig
 from keras_mlm.errors import InputError
 from keras_mlm.models.bert_pretrainer import BertPretrainer
 
@@ -235,21 +235,3 @@ def test_mixed_precision_keeps_the_loss_in_float32():
     loss = model.compute_loss(x, y, model(x), weights)
     assert loss.dtype == tf.float32
     np.testing.assert_allclose(float(loss), expected, rtol=0.05)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("style", ["classic", "short_budget"])
-@pytest.mark.parametrize("preset", PRESETS)
-def test_every_preset_trains_and_saves(tmp_path, preset, style):
-    keras.utils.set_random_seed(0)
-    model = BertPretrainer(BertConfig.from_preset(preset, vocabulary_size=1000, style=style))
-    model.compile(keras.optimizers.AdamW(1e-4))
-    data = [batch(seed, 2, vocabulary=1000, length=16) for seed in range(3)]
-    assert np.isfinite(model.fit(dataset(*data), verbose=0).history["loss"][0])
-    path = str(tmp_path / "model.weights.h5")
-    model.save_weights(path)
-    expected = np.asarray(model(data[0][0])["masked_lm"])
-    copy = BertPretrainer.from_config(model.get_config())
-    del model
-    copy.load_weights(path)
-    np.testing.assert_array_equal(copy(data[0][0])["masked_lm"], expected)
