@@ -16,8 +16,8 @@ def text_to_batches(
     vocabulary_size: int = 8000,
     length: int = 128,
     batch_size: int = 64,
-    batches: int = 60,
-    rounds: int = 7,
+    batches: int = 300,
+    rounds: int = 5,
 ) -> None:
     """Compare tokenizer, packer and mask generator with keras_hub's BertMaskedLMPreprocessor on batches of strings.
 

@@ -141,10 +141,8 @@ class MaskedLMMaskGenerator(PreprocessingLayer):
             content = random_bits.random_bits(content, _positions(token_ids))
             index = tf.reduce_sum(tf.where(valid, tf.cast(content, tf.int64), 0), axis=1)
         keys = random_bits.row_keys(self.seed, features.get("epoch", 0), index)
-        # A single row's key, and one epoch for all rows, have no batch dimension yet.
-        keys = tf.broadcast_to(keys, tf.shape(token_ids)[:1])[:, None]
         streams = np.array([random_bits.MASK_SELECTION, random_bits.MASK_REPLACEMENT])
-        return tf.split(random_bits.random_bits(keys, streams), 2, axis=1)
+        return tf.split(random_bits.random_bits(keys[:, None], streams), 2, axis=1)
 
     def _select(
         self, token_ids: tf.Tensor, valid: tf.Tensor, word_starts: Any, keys: list[tf.Tensor], slots: Any
@@ -174,17 +172,19 @@ class MaskedLMMaskGenerator(PreprocessingLayer):
             # An unused slot points to the first token; where there is none it needs another.
             flat_ids = tf.concat([flat_ids, [0]], axis=0)
         old = tf.where(used, tf.gather(flat_ids, places), 0)
-        # One draw decides both: below the first threshold [MASK], and from there to the second one its place between
-        # them is the random token.
-        draw = tf.cast(random_bits.random_bits(keys[1], positions), tf.int64)
-        first = round(self.mask_token_rate * 2**32)
-        span = round(self.random_token_rate * 2**32)
-        new = tf.where(draw < first, self.mask_token_id, old)
+        # One draw decides both: below the first threshold [MASK], and above it, within the span, a random token by
+        # its place there. What is below the threshold wraps around and lies outside the span.
+        draw = random_bits.random_bits(keys[1], positions)
+        threshold, span = (
+            np.uint32(min(round(rate * 2**32), 2**32 - 1)) for rate in (self.mask_token_rate, self.random_token_rate)
+        )
+        new = tf.where(draw < threshold, self.mask_token_id, old)
         if span:
-            place = draw - first
-            becomes_random = (place >= 0) & (place < span)
-            place = tf.cast(tf.where(becomes_random, place, 0), tf.float64) * (len(self._ordinary) / span)
-            new = tf.where(becomes_random, tf.gather(self._ordinary, tf.cast(place, tf.int32)), new)
+            place = draw - threshold
+            becomes_random = place < span
+            place = tf.cast(tf.where(becomes_random, place, np.uint32(0)), tf.float64)
+            drawn = tf.gather(self._ordinary, tf.cast(place * (len(self._ordinary) / float(span)), tf.int32))
+            new = tf.where(becomes_random, drawn, new)
         # Adding differences is several times faster than writing ids; the place -1 of unused slots is passed over.
         change = tf.math.unsorted_segment_sum(new - old, tf.where(used, places, -1), batch * width)
         return {

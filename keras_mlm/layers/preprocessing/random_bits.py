@@ -69,8 +69,11 @@ def random_bits(keys: Any, counters: Any) -> Any:
         random_bits(keys[:, None], tf.range(128))  # (2, 128)
         ```
     """
-    # Without the 1, counter 0 of key 0 would give 0.
-    return _finalise(keys + (_fold(counters) + np.uint32(1)) * np.uint32(_STEP))
+    # Without one step more, counter 0 of key 0 would give 0. Plain numbers are added up before the graph is built.
+    step = np.uint32(_STEP)
+    if tf.is_tensor(counters):
+        return _finalise(_fold(counters) * step + (keys + step))
+    return _finalise(keys + (_fold(counters) + np.uint32(1)) * step)
 
 
 def uniform(bits: tf.Tensor) -> tf.Tensor:

@@ -16,7 +16,7 @@ def greedy(scores, candidates, word_starts, limit):
             words.append([])
         words[-1].append(position)
     words = [[position for position in word if candidates[position]] for word in words]
-    order = sorted((w for w in range(len(words)) if words[w]), key=lambda w: -scores[w])
+    order = sorted((w for w in range(len(words)) if words[w]), key=lambda w: -int(scores[w]))
     selected = []
     for w in order:
         if len(selected) + len(words[w]) <= limit:
@@ -28,7 +28,7 @@ def greedy(scores, candidates, word_starts, limit):
 @given(st.integers(0, 2**32 - 1), st.integers(1, 12), st.floats(0.1, 0.9), st.floats(0.5, 1))
 def test_whole_words_are_what_the_loop_selects(seed, limit, start_share, candidate_share):
     rng = np.random.default_rng(seed)
-    scores = rng.permutation(1000)[: 8 * WIDTH].reshape(8, WIDTH).astype(np.int32)
+    scores = 1 + rng.permutation(1000)[: 8 * WIDTH].reshape(8, WIDTH).astype(np.uint32)
     candidates = rng.random((8, WIDTH)) < candidate_share
     starts = rng.random((8, WIDTH)) < start_share
     limits = np.minimum(limit + np.arange(8), 12).astype(np.int32)
@@ -42,8 +42,8 @@ def test_whole_words_are_what_the_loop_selects(seed, limit, start_share, candida
 @given(st.integers(0, 2**32 - 1), st.integers(1, 30))
 def test_tokens_are_those_with_the_highest_scores(seed, limit):
     rng = np.random.default_rng(seed)
-    scores = rng.permutation(1000)[:WIDTH].astype(np.int32)
+    scores = 1 + rng.permutation(1000)[:WIDTH].astype(np.uint32)
     candidates = rng.random(WIDTH) < 0.7
     found = select_tokens(tf.constant([scores]), tf.constant([candidates]), tf.constant([limit]), 30).numpy()[0]
-    best = sorted(np.flatnonzero(candidates), key=lambda position: -scores[position])[:limit]
+    best = sorted(np.flatnonzero(candidates), key=lambda position: -int(scores[position]))[:limit]
     assert found.tolist() == sorted(best) + [WIDTH] * (30 - len(best))
