@@ -57,7 +57,7 @@ def quickstart(
 
     stage(f"Fill the mask in {FILLS} held-out sentences; the right word stands behind")
     model = load_model(folder)
-    fill_held_out(model, data)
+    example = fill_held_out(model, data)
 
     stage("Export for serving")
     if Path(folder, "1").is_dir():
@@ -76,7 +76,7 @@ def quickstart(
 {folder}          the model: config.json, model.weights.h5, vocab.txt, metrics.json, README.md
 {folder}/1        the SavedModel: raw strings in, candidates out
 
-Try it:       .venv/bin/python recipes/fill_mask.py --model {folder} "Return the [MASK] of the list ."
+Try it:       .venv/bin/python recipes/fill_mask.py --model {folder} "{example}"
 Train longer: make quickstart FRESH=1 MINUTES=30
 See curves:   .venv/bin/tensorboard --logdir {folder}/run/logs""")
     return metrics
@@ -109,8 +109,8 @@ def prepare(text: list[str] | None, data: str) -> None:
     print(report(manifest))
 
 
-def fill_held_out(model: Any, data: str) -> None:
-    """Print the model's candidates for one masked word in each of some held-out sentences."""
+def fill_held_out(model: Any, data: str) -> str:
+    """Print the model's candidates for a masked word in each of some held-out sentences; return one to try by hand."""
     from keras_mlm.evaluation.cloze import cloze_questions
 
     questions = cloze_questions(model.tokenizer, data, sentences=FILLS)
@@ -118,6 +118,9 @@ def fill_held_out(model: Any, data: str) -> None:
     for question, (candidates,) in zip(questions, answers, strict=True):
         print(f"{question.text}  ({question.answer})")
         print("    " + "   ".join(f"{candidate.token} {candidate.score:.0%}" for candidate in candidates))
+    # A shell reads these signs inside double quotes.
+    plain = [question.text for question in questions if not set('"$`\\!') & set(question.text)]
+    return plain[0] if plain else "[MASK]"
 
 
 def _remove(folder: Any) -> None:

@@ -1,0 +1,51 @@
+"""The whole path in one go, on a small text: what it leaves, what it reuses, what it refuses."""
+
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+NOUNS = ["river", "bridge", "garden", "window", "captain", "letter", "winter", "market", "teacher", "engine"]
+VERBS = ["follows", "crosses", "watches", "leaves", "finds", "paints", "sells", "carries"]
+
+
+def run(*arguments: object, code: int = 0) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, str(ROOT / "recipes" / "quickstart.py"), *map(str, arguments)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=500)
+    assert done.returncode == code, done.stdout + done.stderr
+    return done
+
+
+@pytest.mark.slow
+def test_text_in_bert_out_and_the_second_time_nothing_is_done_again(tmp_path):
+    sentences = [f"the {a} {verb} the {b} ." for a in NOUNS for verb in VERBS for b in NOUNS]
+    documents = ["\n".join(sentences[start::160]) for start in range(160)]
+    (tmp_path / "text.txt").write_text("\n\n".join(documents), encoding="utf-8")
+    folder = tmp_path / "model"
+    arguments = ("--text", tmp_path / "text.txt", "--output", folder, "--minutes", 0.2)
+    first = run(*arguments).stdout
+    metrics = json.loads((folder / "metrics.json").read_text())
+    assert {"perplexity", "unigram_perplexity", "masked_lm_accuracy", "next_sentence_accuracy", "tokens_per_second",
+            "seconds", "total_seconds"} <= metrics.keys()  # fmt: skip
+    assert metrics["perplexity"] < metrics["unigram_perplexity"]
+    assert first.count("[MASK]") >= 8
+    assert (folder / "1" / "saved_model.pb").is_file()
+
+    weights = (folder / "model.weights.h5").read_bytes()
+    start = time.monotonic()
+    second = run(*arguments).stdout
+    assert time.monotonic() - start < 40  # 20 on a machine that does nothing else
+    assert "is finished" in second and "is there already" in second
+    assert (folder / "model.weights.h5").read_bytes() == weights
+    assert json.loads((folder / "metrics.json").read_text()) == metrics
+
+
+def test_fresh_removes_nothing_that_is_not_its_own(tmp_path):
+    (tmp_path / "thesis.txt").write_text("years of work")
+    done = run("--output", tmp_path, "--fresh", code=2)
+    assert "was not written by a quickstart" in done.stderr
+    assert (tmp_path / "thesis.txt").read_text() == "years of work"
