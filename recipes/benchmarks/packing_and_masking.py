@@ -1,9 +1,8 @@
 """How fast token ids become packed, masked batches, beside keras_hub's layers: one thread each, same ids."""
 
-import json
-import statistics
-import time
 from typing import Any
+
+import side_by_side
 
 from keras_mlm import command_line
 
@@ -32,12 +31,10 @@ def packing_and_masking(
         vocabulary_size: Tokens of the vocabulary.
         rounds: How often each side runs.
     """
+    side_by_side.one_thread()
     import keras_hub
     import numpy as np
     import tensorflow as tf
-
-    tf.config.threading.set_intra_op_parallelism_threads(1)
-    tf.config.threading.set_inter_op_parallelism_threads(1)
 
     from keras_mlm.layers.preprocessing.masked_lm_mask_generator import MaskedLMMaskGenerator
     from keras_mlm.layers.preprocessing.segment_packer import SegmentPacker
@@ -70,45 +67,15 @@ def packing_and_masking(
         token_ids, segment_ids = hub_pack((first, second))
         return {**hub_mask(token_ids), "segment_ids": segment_ids}
 
-    options = tf.data.Options()
-    options.threading.private_threadpool_size = 1
     inputs = tf.data.Dataset.from_tensor_slices((tf.range(rows), *segments)).batch(batch_size).cache()
-    sides = {
-        name: inputs.map(side).with_options(options)
-        for name, side in (("keras_hub", hub), ("keras_mlm token", ours), ("keras_mlm whole_word", ours_whole_words))
-    }
-    seconds: dict[str, list[float]] = {name: [] for name in sides}
-    for turn in range(rounds + 1):
-        for name, side in sides.items():
-            start = time.perf_counter()
-            # All batches in one operation: handing each to Python would cost both sides the same and hide the ratio.
-            side.reduce(np.int64(0), lambda count, batch: count + 1)
-            # The first round fills the cache.
-            if turn:
-                seconds[name].append(time.perf_counter() - start)
-    report: list[dict[str, Any]] = []
-    for name, times in seconds.items():
-        ratio = statistics.median(a / b for a, b in zip(seconds["keras_hub"], times, strict=True))
-        report.append(
-            {
-                "name": name,
-                "shape": f"batch {batch_size} x {length}, {slots} masks, vocabulary {vocabulary_size}",
-                "parameters": 0,
-                "dropout": 0.0,
-                "tokens_per_second": round(tokens / statistics.median(times)),
-                "rows_per_second": round(rows / statistics.median(times)),
-                "times_keras_hub": round(ratio, 2),
-            }
-        )
-        line = "{name:24} {rows_per_second:>10,} rows/s {tokens_per_second:>12,} tokens/s {times_keras_hub:6.2f} x"
-        print(line.format(**report[-1]))
-    if json:
-        _save(report, json)
-
-
-def _save(rows: list[dict[str, Any]], path: str) -> None:
-    with open(path, "w") as file:
-        json.dump(rows, file, indent=2)
+    sides = {"keras_hub": hub, "keras_mlm token": ours, "keras_mlm whole_word": ours_whole_words}
+    passes = {name: side_by_side.whole_pass(inputs.map(side)) for name, side in sides.items()}
+    side_by_side.publish(
+        side_by_side.alternate(passes, rounds),
+        shape=f"batch {batch_size} x {length}, {slots} masks, vocabulary {vocabulary_size}",
+        tokens=tokens,
+        json_file=json,
+    )
 
 
 if __name__ == "__main__":

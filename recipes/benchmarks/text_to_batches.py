@@ -1,10 +1,9 @@
 """How fast text becomes masked batches, beside keras_hub's BertMaskedLMPreprocessor: one thread each."""
 
 import itertools
-import json
-import statistics
-import time
 from typing import Any
+
+import side_by_side
 
 from keras_mlm import command_line
 
@@ -33,15 +32,10 @@ def text_to_batches(
         batches: Batches a round.
         rounds: How often each side runs.
     """
+    side_by_side.one_thread()
     import keras_hub
-    import numpy as np
     import tensorflow as tf
 
-    tf.config.threading.set_intra_op_parallelism_threads(1)
-    tf.config.threading.set_inter_op_parallelism_threads(1)
-
-    from keras_mlm.data.docstrings import read_docstrings
-    from keras_mlm.data.documents import read_documents
     from keras_mlm.errors import InputError
     from keras_mlm.layers.preprocessing.masked_lm_mask_generator import MaskedLMMaskGenerator
     from keras_mlm.layers.preprocessing.segment_packer import SegmentPacker
@@ -49,9 +43,8 @@ def text_to_batches(
     from keras_mlm.tokenizers.word_piece_tokenizer import WordPieceTokenizer
 
     rows = batch_size * batches
-    source = read_documents(text) if text else read_docstrings()
     # About what fills a row; what both sides would cut off again is left out.
-    texts = [document.text[: 5 * length] for document in itertools.islice(source, rows)]
+    texts = [document.text[: 5 * length] for document in itertools.islice(side_by_side.documents(text), rows)]
     if len(texts) < rows:
         raise InputError(f"the text has {len(texts)} documents, too few for {rows} rows: pass a smaller --batches")
     vocabulary = train_vocabulary(texts, vocabulary_size, exact=False).vocabulary
@@ -74,47 +67,19 @@ def text_to_batches(
     def theirs(index: Any, strings: Any) -> Any:
         return hub(strings)
 
-    options = tf.data.Options()
-    options.threading.private_threadpool_size = 1
     inputs = tf.data.Dataset.from_tensor_slices((tf.range(rows), texts)).batch(batch_size).cache()
     tokens = sum(int(tf.reduce_sum(tf.cast(batch["padding_mask"], tf.int32))) for batch in inputs.map(ours))
-    sides = {
-        "keras_hub": inputs.map(theirs).with_options(options),
-        "keras_mlm": inputs.map(ours).with_options(options),
+    passes = {
+        "keras_hub": side_by_side.whole_pass(inputs.map(theirs)),
+        "keras_mlm": side_by_side.whole_pass(inputs.map(ours)),
     }
-    seconds: dict[str, list[float]] = {name: [] for name in sides}
-    for turn in range(rounds + 1):
-        for name, side in sides.items():
-            start = time.perf_counter()
-            # All batches in one operation: handing each to Python would cost both sides the same and hide the ratio.
-            side.reduce(np.int64(0), lambda count, batch: count + 1)
-            # The first round warms up.
-            if turn:
-                seconds[name].append(time.perf_counter() - start)
-    size = sum(len(string.encode()) for string in texts) / 1e6
-    report: list[dict[str, Any]] = []
-    for name, times in seconds.items():
-        ratio = statistics.median(a / b for a, b in zip(seconds["keras_hub"], times, strict=True))
-        report.append(
-            {
-                "name": name,
-                "shape": f"batch {batch_size} x {length}, {slots} masks, vocabulary {len(vocabulary)}",
-                "parameters": 0,
-                "dropout": 0.0,
-                "tokens_per_second": round(tokens / statistics.median(times)),
-                "megabytes_per_second": round(size / statistics.median(times), 2),
-                "times_keras_hub": round(ratio, 2),
-            }
-        )
-        line = "{name:12} {megabytes_per_second:7.2f} MB/s {tokens_per_second:>12,} tokens/s {times_keras_hub:6.2f} x"
-        print(line.format(**report[-1]))
-    if json:
-        _save(report, json)
-
-
-def _save(rows: list[dict[str, Any]], path: str) -> None:
-    with open(path, "w") as file:
-        json.dump(rows, file, indent=2)
+    side_by_side.publish(
+        side_by_side.alternate(passes, rounds),
+        shape=f"batch {batch_size} x {length}, {slots} masks, vocabulary {len(vocabulary)}",
+        tokens=tokens,
+        megabytes=sum(len(string.encode()) for string in texts) / 1e6,
+        json_file=json,
+    )
 
 
 if __name__ == "__main__":
