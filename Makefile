@@ -16,17 +16,17 @@ help:  ## list the targets
 	@echo "Installing into .venv (about 2.5 GB, a minute or two) ..."
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("keras_mlm needs Python 3.11 or newer, this is " + sys.version.split()[0] + ": make PYTHON=python3.11 ...")'
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	@$(BIN)/python -m pip install --disable-pip-version-check --progress-bar on --constraint constraints.txt --editable .
+	@$(BIN)/python -m pip install --disable-pip-version-check --constraint constraints.txt --editable .
 	@touch $@
 
 .venv/installed-test: .venv/installed
 	@echo "Installing what the tests need ..."
-	@$(BIN)/python -m pip install --disable-pip-version-check --quiet --constraint constraints.txt --editable '.[test]'
+	@$(BIN)/python -m pip install --disable-pip-version-check --constraint constraints.txt --editable '.[test]'
 	@touch $@
 
 .venv/installed-test-slow: .venv/installed-test
 	@echo "Installing what the slow tests need ..."
-	@$(BIN)/python -m pip install --disable-pip-version-check --quiet --constraint constraints.txt --editable '.[test,test-slow]'
+	@$(BIN)/python -m pip install --disable-pip-version-check --constraint constraints.txt --editable '.[test,test-slow]'
 	@touch $@
 
 environment: .venv/installed  ## install the package into .venv
