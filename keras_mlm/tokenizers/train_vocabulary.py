@@ -62,6 +62,8 @@ def train_vocabulary(
     References:
         * [Schuster and Nakajima, 2012](https://research.google.com/pubs/archive/37842.pdf)
     """
+    if isinstance(texts, str):
+        raise InputError("texts must be several strings, such as the documents of read_documents, not one string")
     split = _splitter(normalization, lowercase, strips_accents(normalization, lowercase, strip_accents))
     words = _count_words(texts, split)
     characters: Counter[str] = Counter()
