@@ -69,6 +69,7 @@ def quickstart(
 
     if "total_seconds" not in done:
         metrics = write_metrics(folder, {"total_seconds": round(time.time() - start, 1)})
+    again = f'make quickstart TEXT="{" ".join(text)}"' if text else "make quickstart"
     stage(f"Done in {time.time() - start:.0f} seconds")
     print(f"""\
 {data}            token records, vocabulary, manifest
@@ -77,7 +78,7 @@ def quickstart(
 {folder}/1        the SavedModel: raw strings in, candidates out
 
 Try it:       .venv/bin/python recipes/fill_mask.py --model {folder} "{example}"
-Train longer: make quickstart FRESH=1 MINUTES=30
+Train longer: {again} FRESH=1 MINUTES=30
 See curves:   .venv/bin/tensorboard --logdir {folder}/run/logs""")
     return metrics
 
