@@ -83,5 +83,5 @@ class RowPlan:
 
 def hash_order(seed: int, stream: int, epoch: tf.Tensor, index: tf.Tensor) -> tf.Tensor:
     """Return the permutation, int32, that sorts a run of things by their hashes."""
-    keys = random_bits.random_bits(random_bits.row_keys(seed, epoch, index), stream)
+    keys = random_bits.row_keys(stream, seed, epoch, index)
     return tf.argsort(tf.cast(keys, tf.int64), stable=True)

@@ -18,6 +18,9 @@ from keras_mlm.layers.preprocessing.preprocessing_layer import (
     batch_and_width,
 )
 
+# The bits of a score that tell positions apart: enough for rows of 8,190 tokens, and 19 bits are left to chance.
+_LOW = np.uint32(2**13 - 1)
+
 
 @keras.saving.register_keras_serializable(package="keras_mlm")
 class MaskedLMMaskGenerator(PreprocessingLayer):
@@ -119,9 +122,15 @@ class MaskedLMMaskGenerator(PreprocessingLayer):
         elif 0 in self.unselectable_token_ids:
             valid = token_ids != 0
         slots = self._slots(token_ids)
-        keys = self._keys(features, token_ids, valid)
-        positions = self._select(token_ids, valid, features.get("word_starts"), keys, slots)
-        outputs = self._replace(token_ids, positions, keys)
+        bits = random_bits.random_bits(self._keys(features, token_ids, valid), _positions(token_ids))
+        selected = self._select(token_ids, valid, features.get("word_starts"), bits, slots)
+        places = tf.where(selected)
+        labels = tf.gather_nd(token_ids, places)
+        new = self._replacements(labels, tf.gather_nd(bits, places))
+        outputs = {
+            "token_ids": tf.tensor_scatter_nd_update(token_ids, places, new),
+            **_in_slots(places, labels, token_ids, slots),
+        }
         if isinstance(given, tf.RaggedTensor):
             outputs["token_ids"] = tf.RaggedTensor.from_tensor(outputs["token_ids"], given.row_lengths())
         return {name: output[0] for name, output in outputs.items()} if single else outputs
@@ -134,65 +143,50 @@ class MaskedLMMaskGenerator(PreprocessingLayer):
             return max(1, math.ceil(self.mask_selection_rate * width))
         return tf.maximum(1, tf.cast(tf.math.ceil(self.mask_selection_rate * tf.cast(width, tf.float64)), tf.int32))
 
-    def _keys(self, features: dict[str, Any], token_ids: tf.Tensor, valid: tf.Tensor) -> list[tf.Tensor]:
+    def _keys(self, features: dict[str, Any], token_ids: tf.Tensor, valid: tf.Tensor) -> tf.Tensor:
         index = features.get("example_index")
         if index is None:
             content = random_bits.random_bits(np.array([random_bits.ROW_CONTENT], np.uint32), token_ids)
             content = random_bits.random_bits(content, _positions(token_ids))
             index = tf.reduce_sum(tf.where(valid, tf.cast(content, tf.int64), 0), axis=1)
-        keys = random_bits.row_keys(self.seed, features.get("epoch", 0), index)
-        streams = np.array([random_bits.MASK_SELECTION, random_bits.MASK_REPLACEMENT])
-        return tf.split(random_bits.random_bits(keys[:, None], streams), 2, axis=1)
+        epoch = features.get("epoch", 0)
+        columns = (tf.reshape(number, [-1, 1]) if tf.is_tensor(number) else number for number in (epoch, index))
+        return random_bits.row_keys(random_bits.MASKS, self.seed, *columns)
 
     def _select(
-        self, token_ids: tf.Tensor, valid: tf.Tensor, word_starts: Any, keys: list[tf.Tensor], slots: Any
+        self, token_ids: tf.Tensor, valid: tf.Tensor, word_starts: Any, bits: tf.Tensor, slots: Any
     ) -> tf.Tensor:
-        tokens = tf.reduce_sum(tf.cast(valid, tf.int32), axis=1)
         # float64 rounds a half as Python does, so the counts are the reference implementation's.
+        tokens = tf.reduce_sum(tf.cast(valid, tf.int32), axis=1, keepdims=True)
         limit = tf.cast(tf.round(self.mask_selection_rate * tf.cast(tokens, tf.float64)), tf.int32)
         limit = tf.minimum(tf.maximum(limit, 1), slots)
         candidates = valid
         for first, last in self._special_runs:
-            candidates &= (token_ids < first) | (token_ids > last)
-        bits = random_bits.random_bits(keys[0], _positions(token_ids))
-        scores = bits | np.uint32(1)  # 0 is for what is no candidate
+            # Ids are never negative: a run from 0 needs one comparison.
+            candidates &= (token_ids < first) | (token_ids > last) if first else token_ids > last
+        # The lowest bits give way to the position, so that no two scores of a row are alike and none is 0.
+        scores = (bits & ~_LOW) | (tf.cast(_positions(token_ids) + 1, tf.uint32) & _LOW)
         if self.strategy == "token":
             return select_tokens(scores, candidates, limit, slots)
         if word_starts is None:
             raise InputError('strategy="whole_word" needs word_starts beside token_ids')
-        return select_words(scores, candidates, as_dense(word_starts, tf.bool)[0], limit, slots)
+        return select_words(scores, candidates, as_dense(word_starts, tf.bool)[0], limit)
 
-    def _replace(self, token_ids: tf.Tensor, positions: tf.Tensor, keys: list[tf.Tensor]) -> dict[str, Any]:
-        batch, width = batch_and_width(token_ids)
-        used = positions < width
-        positions = tf.where(used, positions, 0)
-        places = positions + (tf.range(batch) * width)[:, None]
-        flat_ids = tf.reshape(token_ids, [-1])
-        if not token_ids.shape[1]:
-            # An unused slot points to the first token; where there is none it needs another.
-            flat_ids = tf.concat([flat_ids, [0]], axis=0)
-        old = tf.where(used, tf.gather(flat_ids, places), 0)
+    def _replacements(self, labels: tf.Tensor, bits: tf.Tensor) -> tf.Tensor:
+        # What is selected has the highest bits of its row. A product with an odd number, which wraps around, spreads
+        # any range of numbers evenly over all of them again.
+        draw = bits * random_bits.SPREAD
         # One draw decides both: below the first threshold [MASK], and above it, within the span, a random token by
         # its place there. What is below the threshold wraps around and lies outside the span.
-        draw = random_bits.random_bits(keys[1], positions)
         threshold, span = (
             np.uint32(min(round(rate * 2**32), 2**32 - 1)) for rate in (self.mask_token_rate, self.random_token_rate)
         )
-        new = tf.where(draw < threshold, self.mask_token_id, old)
+        new = tf.where(draw < threshold, self.mask_token_id, labels)
         if span:
             place = draw - threshold
-            becomes_random = place < span
-            place = tf.cast(tf.where(becomes_random, place, np.uint32(0)), tf.float64)
-            drawn = tf.gather(self._ordinary, tf.cast(place * (len(self._ordinary) / float(span)), tf.int32))
-            new = tf.where(becomes_random, drawn, new)
-        # Adding differences is several times faster than writing ids; the place -1 of unused slots is passed over.
-        change = tf.math.unsorted_segment_sum(new - old, tf.where(used, places, -1), batch * width)
-        return {
-            "token_ids": token_ids + tf.reshape(change, tf.shape(token_ids)),
-            "mask_positions": positions,
-            "mask_ids": old,
-            "mask_weights": tf.cast(used, tf.float32),
-        }
+            drawn = tf.cast(tf.minimum(place, span - np.uint32(1)), tf.float64) * (len(self._ordinary) / float(span))
+            new = tf.where(place < span, tf.gather(self._ordinary, tf.cast(drawn, tf.int32)), new)
+        return new
 
     def get_config(self) -> dict[str, Any]:
         """Return the constructor's arguments."""
@@ -204,3 +198,26 @@ class MaskedLMMaskGenerator(PreprocessingLayer):
 def _positions(token_ids: tf.Tensor) -> Any:
     _, width = batch_and_width(token_ids)
     return np.arange(width) if isinstance(width, int) else tf.range(width)
+
+
+def _in_slots(places: tf.Tensor, labels: tf.Tensor, token_ids: tf.Tensor, slots: Any) -> dict[str, tf.Tensor]:
+    """Return what is selected, places `(selected, 2)` and ids `(selected,)`, as rows of slots; unused ones are 0."""
+    batch, width = batch_and_width(token_ids)
+    rows, positions = tf.unstack(places, axis=1)
+
+    def in_slots(values: tf.Tensor, default: Any) -> tf.Tensor:
+        return tf.raw_ops.RaggedTensorToTensor(
+            shape=[-1, slots],
+            values=values,
+            default_value=tf.cast(default, values.dtype),
+            row_partition_tensors=[tf.cast(batch, tf.int64), rows],
+            row_partition_types=["FIRST_DIM_SIZE", "VALUE_ROWIDS"],
+        )
+
+    positions = in_slots(tf.cast(positions, tf.int32), width)
+    used = positions < width
+    return {
+        "mask_positions": tf.where(used, positions, 0),
+        "mask_ids": in_slots(labels, 0),
+        "mask_weights": tf.cast(used, tf.float32),
+    }

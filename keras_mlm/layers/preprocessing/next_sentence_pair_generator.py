@@ -141,8 +141,8 @@ class NextSentencePairGenerator(PreprocessingLayer):
         Returns:
             `SentencePairs`.
         """
-        keys = random_bits.row_keys(self.seed, epoch, example_index)
-        keys = random_bits.random_bits(tf.broadcast_to(keys, tf.shape(starts)), random_bits.SENTENCE_PAIR)
+        keys = random_bits.row_keys(random_bits.SENTENCE_PAIR, self.seed, epoch, example_index)
+        keys = tf.broadcast_to(keys, tf.shape(starts))
         bits = random_bits.random_bits(keys[:, None], tf.range(2 + 2 * TRIES))
         ends = starts + lengths
         # The sentence starts inside a row are those of the boundaries from `low` to below `high`.

@@ -1,6 +1,6 @@
 """Random numbers as a pure function of a row's key: counter-based integer hashes on whole tensors.
 
-Every draw is a hash of (seed, epoch, example_index, stream, counter), so batch size, threads, workers and restarts
+Every draw is a hash of (stream, seed, epoch, example_index, counter), so batch size, threads, workers and restarts
 cannot change it. The finaliser is MurmurHash3's (https://github.com/aappleby/smhasher); a stream is a number that keeps
 the draws of one purpose apart from those of another.
 """
@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-SHARD_ORDER, ROW_ORDER, SENTENCE_PAIR, MASK_SELECTION, MASK_REPLACEMENT, ROW_CONTENT = range(6)
+SHARD_ORDER, ROW_ORDER, SENTENCE_PAIR, MASKS, ROW_CONTENT = range(5)
 
 # Odd numbers with evenly mixed bits: one to step from counter to counter, one to fold 64 bits into 32.
 _STEP, _FOLD = 0x9E3779B9, 0x85157AF5
+SPREAD = np.uint32(_STEP)
 
 
 def _finalise(words: Any) -> Any:
@@ -37,10 +38,11 @@ def _fold(value: Any) -> Any:
     return tf.cast(value, tf.uint32) + high * np.uint32(_FOLD)
 
 
-def row_keys(seed: int, epoch: Any, example_index: Any) -> tf.Tensor:
-    """Return the keys that all draws of rows start from.
+def row_keys(stream: int, seed: int, epoch: Any, example_index: Any) -> tf.Tensor:
+    """Return the keys that all draws of rows for one purpose start from.
 
     Args:
+        stream: int, the purpose, one of this module's.
         seed: int, of the layer or dataset.
         epoch: int or integer tensor that broadcasts against `example_index`.
         example_index: int or integer tensor, the row's ordinal in its split.
@@ -48,13 +50,14 @@ def row_keys(seed: int, epoch: Any, example_index: Any) -> tf.Tensor:
     Returns:
         uint32 tensor of the broadcast shape; `(1,)` of numbers only.
     """
-    return tf.convert_to_tensor(
-        random_bits(random_bits(random_bits(np.zeros(1, np.uint32), seed), epoch), example_index)
-    )
+    keys: Any = np.zeros(1, np.uint32)
+    for number in (stream, seed, epoch, example_index):
+        keys = random_bits(keys, number)
+    return tf.convert_to_tensor(keys)
 
 
 def random_bits(keys: Any, counters: Any) -> Any:
-    """Return 32 random bits for every (key, counter); with a stream as the counter these are that stream's keys.
+    """Return 32 random bits for every (key, counter).
 
     Args:
         keys: uint32 tensor from `row_keys`.
@@ -65,7 +68,7 @@ def random_bits(keys: Any, counters: Any) -> Any:
 
     Example:
         ```python
-        keys = random_bits(row_keys(seed=0, epoch=0, example_index=tf.range(2)), MASK_SELECTION)
+        keys = row_keys(MASKS, seed=0, epoch=0, example_index=tf.range(2))
         random_bits(keys[:, None], tf.range(128))  # (2, 128)
         ```
     """

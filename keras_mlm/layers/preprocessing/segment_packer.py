@@ -104,21 +104,28 @@ class SegmentPacker(PreprocessingLayer):
             Dict as the layer's, for a batch.
         """
         start_a, length_a = first
+        ones = tf.ones_like(length_a)
         if second is None:
             length_a = tf.minimum(length_a, self.sequence_length - 2)
-            start_b = length_b = tf.zeros_like(length_a)
+            starts, lengths = [ones, start_a, 2 * ones], [ones, length_a, ones]
+            begin_b = end = length_a[:, None] + 2
         else:
             room = self.sequence_length - 3
-            start_b = second[0]
             length_a = tf.minimum(first[1], tf.maximum(room - second[1], room - room // 2))
             length_b = tf.minimum(second[1], tf.maximum(room - first[1], room // 2))
-        # A row is five spans: [CLS], A, [SEP], B, [SEP]; the last two are empty where B is.
-        ones, is_pair = tf.ones_like(length_a), tf.minimum(length_b, 1)
-        starts = tf.stack([ones, start_a, 2 * ones, start_b, 2 * ones], axis=1)
-        lengths = tf.stack([ones, length_a, ones, length_b, is_pair], axis=1)
-        starts, lengths = tf.reshape(starts, [-1]), tf.reshape(lengths, [-1])
-        places = tf.raw_ops.RaggedRange(starts=starts, limits=starts + lengths, deltas=1, Tsplits=tf.int32)
-        splits = places.rt_nested_splits[::5]
+            is_pair = tf.minimum(length_b, 1)  # an empty B has no [SEP]
+            starts = [ones, start_a, 2 * ones, second[0], 2 * ones]
+            lengths = [ones, length_a, ones, length_b, is_pair]
+            begin_b = length_a[:, None] + 2
+            end = begin_b + (length_b + is_pair)[:, None]
+        # A row is three or five spans, [CLS] A [SEP] B [SEP], which lie one behind the other in `places`.
+        places = tf.raw_ops.RaggedRange(
+            starts=tf.reshape(tf.stack(starts, axis=1), [-1]),
+            limits=tf.reshape(tf.stack(starts, axis=1) + tf.stack(lengths, axis=1), [-1]),
+            deltas=1,
+            Tsplits=tf.int32,
+        )
+        splits = places.rt_nested_splits[:: len(starts)]
 
         def rows(values: tf.Tensor, default: Any) -> tf.Tensor:
             return tf.raw_ops.RaggedTensorToTensor(
@@ -130,8 +137,6 @@ class SegmentPacker(PreprocessingLayer):
             )
 
         position = tf.range(self.sequence_length)
-        begin_b = length_a[:, None] + 2
-        end = begin_b + (length_b + is_pair)[:, None]
         padding_mask = position < end
         outputs = {
             "token_ids": rows(tokens, self.pad_value),

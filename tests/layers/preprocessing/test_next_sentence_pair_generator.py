@@ -9,7 +9,7 @@ from keras_mlm.errors import InputError
 from keras_mlm.layers.preprocessing.next_sentence_pair_generator import NextSentencePairGenerator
 
 WIDTH = 61
-GOLDEN = "dac3b9abb5565b10"
+GOLDEN = "f4e9902d0b66e4ff"
 
 
 def documents(count, *, rng, sentences=(2, 6), words=(4, 9)):
