@@ -17,7 +17,8 @@ _MODULES = {
     "RunError": "keras_mlm.errors",
     # === Text ===
     "WordPieceTokenizer": "keras_mlm.tokenizers.word_piece_tokenizer",
-    "train_vocabulary": "keras_mlm.tokenizers.train_vocabulary",
+    "learn_vocabulary": "keras_mlm.tokenizers.learn_vocabulary",
+    "train_vocabulary": "keras_mlm.data.train_vocabulary",
     "prepare_corpus": "keras_mlm.data.prepare_corpus",
     "read_documents": "keras_mlm.data.documents",
     "read_docstrings": "keras_mlm.data.docstrings",

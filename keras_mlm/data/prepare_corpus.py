@@ -22,7 +22,7 @@ from keras_mlm.data.sentences import split_sentences
 from keras_mlm.data.shard_writer import ShardWriter
 from keras_mlm.data.token_record import token_dtype_for
 from keras_mlm.errors import InputError
-from keras_mlm.tokenizers.train_vocabulary import train_vocabulary
+from keras_mlm.tokenizers.learn_vocabulary import learn_vocabulary
 from keras_mlm.tokenizers.vocabulary_file import vocabulary_hash
 from keras_mlm.tokenizers.word_piece_tokenizer import WordPieceTokenizer
 
@@ -109,7 +109,7 @@ def prepare_corpus(
             held_out.keep(sentences)
         if tokenizer is None:
             logger.info("Training a vocabulary")
-            report = train_vocabulary(
+            report = learn_vocabulary(
                 _vocabulary_texts(spool, held_out),
                 vocabulary_size,
                 exact=exact_size,

@@ -39,7 +39,7 @@ def text_to_batches(
     from keras_mlm.errors import InputError
     from keras_mlm.layers.preprocessing.masked_lm_mask_generator import MaskedLMMaskGenerator
     from keras_mlm.layers.preprocessing.segment_packer import SegmentPacker
-    from keras_mlm.tokenizers.train_vocabulary import train_vocabulary
+    from keras_mlm.tokenizers.learn_vocabulary import learn_vocabulary
     from keras_mlm.tokenizers.word_piece_tokenizer import WordPieceTokenizer
 
     rows = batch_size * batches
@@ -47,7 +47,7 @@ def text_to_batches(
     texts = [document.text[: 5 * length] for document in itertools.islice(side_by_side.documents(text), rows)]
     if len(texts) < rows:
         raise InputError(f"the text has {len(texts)} documents, too few for {rows} rows: pass a smaller --batches")
-    vocabulary = train_vocabulary(texts, vocabulary_size, exact=False).vocabulary
+    vocabulary = learn_vocabulary(texts, vocabulary_size, exact=False).vocabulary
     slots = -(-length * 15 // 100)
 
     tokenizer = WordPieceTokenizer(vocabulary)

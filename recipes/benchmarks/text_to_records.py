@@ -34,13 +34,13 @@ def text_to_records(
 
     from keras_mlm.data.record_builder import build_records
     from keras_mlm.errors import RunError
-    from keras_mlm.tokenizers.train_vocabulary import train_vocabulary
+    from keras_mlm.tokenizers.learn_vocabulary import learn_vocabulary
     from keras_mlm.tokenizers.word_piece_tokenizer import WordPieceTokenizer
 
     documents = _documents(text, megabytes * 1_000_000)
     sentences = [sentence for document in documents for sentence in document]
     size = sum(len(sentence.encode()) for sentence in sentences) / 1e6
-    vocabulary = train_vocabulary(sentences, vocabulary_size, exact=False, normalization="bert").vocabulary
+    vocabulary = learn_vocabulary(sentences, vocabulary_size, exact=False, normalization="bert").vocabulary
     peer = side_by_side.hugging_face(vocabulary)
     sides: dict[str, Callable[[], int]] = {
         "tokenizers encode_batch": lambda: sum(map(len, peer.encode_batch(sentences, add_special_tokens=False)))

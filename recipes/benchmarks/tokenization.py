@@ -34,12 +34,12 @@ def tokenization(
     side_by_side.one_thread()
     import tensorflow as tf
 
-    from keras_mlm.tokenizers.train_vocabulary import train_vocabulary
+    from keras_mlm.tokenizers.learn_vocabulary import learn_vocabulary
     from keras_mlm.tokenizers.word_piece_tokenizer import WordPieceTokenizer
 
     lines = _lines(text, megabytes * 1_000_000)
     size = sum(len(line.encode()) for line in lines) / 1e6
-    vocabulary = train_vocabulary(lines, vocabulary_size, exact=False, normalization="bert").vocabulary
+    vocabulary = learn_vocabulary(lines, vocabulary_size, exact=False, normalization="bert").vocabulary
     batches = [lines[start : start + batch_size] for start in range(0, len(lines), batch_size)]
     tensors = [tf.constant(batch) for batch in batches]
     peer = side_by_side.hugging_face(vocabulary)

@@ -181,13 +181,13 @@ def test_excluded_documents_are_counted(make_documents, vocabulary, tmp_path, wr
 def vocabulary_texts(monkeypatch):
     """What a vocabulary is trained on."""
     taken = []
-    train = module.train_vocabulary
+    train = module.learn_vocabulary
 
     def spy(texts, *args, **options):
         taken.extend(texts)
         return train(taken, *args, **options)
 
-    monkeypatch.setattr(module, "train_vocabulary", spy)
+    monkeypatch.setattr(module, "learn_vocabulary", spy)
     return taken
 
 

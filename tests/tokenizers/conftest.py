@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
 
-from keras_mlm.tokenizers.train_vocabulary import train_vocabulary
+from keras_mlm.tokenizers.learn_vocabulary import learn_vocabulary
 from keras_mlm.tokenizers.word_piece_tokenizer import WordPieceTokenizer
 
 MODES = [("fast", True), ("fast", False), ("bert", True), ("bert", False)]
@@ -75,7 +75,7 @@ def tokenizers(corpus):
     """A tokenizer of each mode, with a vocabulary that it trained itself and that spells most of the nasty strings."""
     made = {}
     for normalization, lowercase in MODES:
-        report = train_vocabulary(
+        report = learn_vocabulary(
             corpus, 5000, exact=False, normalization=normalization, lowercase=lowercase, min_frequency=1
         )
         made[normalization, lowercase] = WordPieceTokenizer(

@@ -20,7 +20,7 @@ ALPHABET_COVERAGE = 0.9995
 BATCH_CHARACTERS = 1_000_000
 
 
-def train_vocabulary(
+def learn_vocabulary(
     texts: Iterable[str],
     size: int,
     *,
@@ -55,7 +55,7 @@ def train_vocabulary(
 
     Example:
         ```python
-        report = train_vocabulary(["low lower lowest", "new newer newest"], 24)
+        report = learn_vocabulary(["low lower lowest", "new newer newest"], 24)
         tokenizer = WordPieceTokenizer(report.vocabulary)
         ```
 

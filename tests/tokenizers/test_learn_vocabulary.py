@@ -11,7 +11,7 @@ import pytest
 import tensorflow as tf
 
 from keras_mlm.errors import InputError
-from keras_mlm.tokenizers.train_vocabulary import train_vocabulary
+from keras_mlm.tokenizers.learn_vocabulary import learn_vocabulary
 from keras_mlm.tokenizers.word_piece_tokenizer import WordPieceTokenizer
 
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
@@ -21,14 +21,14 @@ MODES = [("fast", True), ("fast", False), ("bert", True), ("bert", False)]
 @pytest.mark.parametrize("size", [300, 301, 500])
 def test_the_size_is_exact(corpus, size):
     english = corpus[-3:]
-    report = train_vocabulary(english, size)
+    report = learn_vocabulary(english, size)
     assert len(report.vocabulary) == len(set(report.vocabulary)) == report.asked == report.found == size
     assert report.vocabulary[:5] == SPECIAL
     assert dataclasses.is_dataclass(report)
 
 
 def test_a_small_text_by_hand():
-    report = train_vocabulary(["low low low lowest lowest", "new newest newest z"], 100, exact=False)
+    report = learn_vocabulary(["low low low lowest lowest", "new newest newest z"], 100, exact=False)
     # Every letter that occurs twice, the ## forms of those that go on a word, then whatever occurs twice together.
     assert report.vocabulary[5:20] == [*"elnostw", *(f"##{c}" for c in "eostw"), *report.vocabulary[17:20]]
     assert {"low", "newest", "lowest"} <= set(report.vocabulary) and "z" not in report.vocabulary
@@ -39,31 +39,31 @@ def test_a_small_text_by_hand():
 
 def test_too_much_asked_says_how_many_there_are(corpus):
     with pytest.raises(InputError, match=r"only ([\d,]+) tokens") as raised:
-        train_vocabulary(["a few words are few"] * 3, 8000)
+        learn_vocabulary(["a few words are few"] * 3, 8000)
     found = int(str(raised.value).split("only ")[1].split()[0].replace(",", ""))
-    assert train_vocabulary(["a few words are few"] * 3, found).found == found
-    assert train_vocabulary(["a few words are few"] * 3, 8000, exact=False).found == found
+    assert learn_vocabulary(["a few words are few"] * 3, found).found == found
+    assert learn_vocabulary(["a few words are few"] * 3, 8000, exact=False).found == found
 
 
 @pytest.mark.parametrize("exact", [True, False])
 def test_too_small_for_the_alphabet_says_what_is_enough(corpus, exact):
     with pytest.raises(InputError, match="too small") as raised:
-        train_vocabulary(corpus[-3:], 50, exact=exact)
+        learn_vocabulary(corpus[-3:], 50, exact=exact)
     smallest = int(str(raised.value).split("take ")[1].split(";")[0].replace(",", ""))
-    assert train_vocabulary(corpus[-3:], smallest, exact=exact).found == smallest
+    assert learn_vocabulary(corpus[-3:], smallest, exact=exact).found == smallest
 
 
 @pytest.mark.parametrize("texts", [[], ["", " \n"], ["\u200b"]])
 def test_no_text_is_refused(texts):
     with pytest.raises(InputError, match="no word"):
-        train_vocabulary(texts, 100)
+        learn_vocabulary(texts, 100)
 
 
 def test_options_that_do_not_go_together_are_refused():
     with pytest.raises(InputError, match="strip_accents"):
-        train_vocabulary(["a"], 10, normalization="fast", lowercase=True, strip_accents=False)
+        learn_vocabulary(["a"], 10, normalization="fast", lowercase=True, strip_accents=False)
     with pytest.raises(InputError, match="slow"):
-        train_vocabulary(["a"], 10, normalization="slow")
+        learn_vocabulary(["a"], 10, normalization="slow")
 
 
 @pytest.mark.parametrize(("normalization", "lowercase"), MODES)
@@ -74,7 +74,7 @@ def test_every_token_is_used(normalization, lowercase):
         "北京是中国的首都，“双引号”、《书名》。他说：好！ＡＢＣ",
         "Ελλάδα ОДЕССА straße naïve ひらがな",
     ] * 3
-    report = train_vocabulary(texts, 5000, exact=False, normalization=normalization, lowercase=lowercase)
+    report = learn_vocabulary(texts, 5000, exact=False, normalization=normalization, lowercase=lowercase)
     vocabulary = set(report.vocabulary)
     assert set("“”‘’—。、《》北京中国首都ひ") <= vocabulary
     folded = normalization == "fast" and lowercase
@@ -92,19 +92,19 @@ def test_every_token_is_used(normalization, lowercase):
 def test_rare_characters_give_way_where_they_crowd_the_vocabulary():
     common = "".join(chr(0x4E00 + i) for i in range(300)) * 200
     rare = "".join(chr(0x5E00 + i) for i in range(400)) * 2
-    generous = train_vocabulary([common, rare], 2000, exact=False)
+    generous = learn_vocabulary([common, rare], 2000, exact=False)
     assert generous.alphabet == 700 and generous.unknown_rate == 0
-    crowded = train_vocabulary([common, rare], 1100, exact=False)
+    crowded = learn_vocabulary([common, rare], 1100, exact=False)
     assert 670 <= crowded.alphabet < 700
     assert 0.9995 <= crowded.coverage < 1 and crowded.unknown_rate == pytest.approx(1 - crowded.coverage)
     assert {chr(0x4E00 + i) for i in range(300)} <= set(crowded.vocabulary)
     with pytest.raises(InputError, match="too small"):
-        train_vocabulary([common, rare], 500)
+        learn_vocabulary([common, rare], 500)
 
 
 def test_unknown_rate_is_what_the_tokenizer_then_does(corpus):
     texts = [*corpus, "x" * 150]
-    report = train_vocabulary(texts, 1500, exact=False, normalization="bert", min_frequency=3)
+    report = learn_vocabulary(texts, 1500, exact=False, normalization="bert", min_frequency=3)
     tokenizer = WordPieceTokenizer(report.vocabulary, normalization="bert")
     found = tokenizer.tokenize_with_offsets(texts)
     words = int(tf.reduce_sum(tf.cast(found.word_starts.flat_values, tf.int32)))
@@ -113,22 +113,22 @@ def test_unknown_rate_is_what_the_tokenizer_then_does(corpus):
 
 
 def test_a_generator_is_read_once(corpus):
-    assert train_vocabulary(iter(corpus), 1500, exact=False) == train_vocabulary(corpus, 1500, exact=False)
+    assert learn_vocabulary(iter(corpus), 1500, exact=False) == learn_vocabulary(corpus, 1500, exact=False)
 
 
 def test_lone_surrogates_do_no_harm():
-    assert train_vocabulary(["ab \ud800 ab"], 100, exact=False).found > 5
+    assert learn_vocabulary(["ab \ud800 ab"], 100, exact=False).found > 5
 
 
 def test_another_process_finds_the_same(corpus, tmp_path):
     """The `tokenizers` library hashes with a random seed a process: ties must not be left to it."""
-    here = hashlib.sha256("\n".join(train_vocabulary(corpus, 2000, exact=False).vocabulary).encode()).hexdigest()
+    here = hashlib.sha256("\n".join(learn_vocabulary(corpus, 2000, exact=False).vocabulary).encode()).hexdigest()
     (tmp_path / "corpus.txt").write_text(repr(corpus), encoding="utf-8")
     script = (
         "import ast, hashlib, pathlib\n"
-        "from keras_mlm.tokenizers.train_vocabulary import train_vocabulary\n"
+        "from keras_mlm.tokenizers.learn_vocabulary import learn_vocabulary\n"
         f"corpus = ast.literal_eval(pathlib.Path({str(tmp_path / 'corpus.txt')!r}).read_text(encoding='utf-8'))\n"
-        "vocabulary = train_vocabulary(corpus, 2000, exact=False).vocabulary\n"
+        "vocabulary = learn_vocabulary(corpus, 2000, exact=False).vocabulary\n"
         "print(hashlib.sha256('\\n'.join(vocabulary).encode()).hexdigest())\n"
     )
     done = subprocess.run(
@@ -143,5 +143,5 @@ def test_another_process_finds_the_same(corpus, tmp_path):
 
 def test_frequent_words_become_tokens(corpus):
     words = collections.Counter(" ".join(corpus[-3:]).lower().split())
-    vocabulary = set(train_vocabulary(corpus[-3:], 500).vocabulary)
+    vocabulary = set(learn_vocabulary(corpus[-3:], 500).vocabulary)
     assert {word for word, count in words.most_common(20) if word.isalpha()} <= vocabulary
