@@ -13,6 +13,7 @@ import tensorflow as tf
 from keras_mlm.config import FORMAT_VERSION, BertConfig, dump_json
 from keras_mlm.errors import InputError, RunError
 from keras_mlm.model_card import model_card
+from keras_mlm.settings import settings_difference
 from keras_mlm.weights_file import check_weights_file
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ def save_model(model: "BertPretrainer", folder: str, *, metrics: dict[str, Any] 
     if tf.io.gfile.exists(tf.io.gfile.join(folder, CONFIG)):
         there = _read_json(tf.io.gfile.join(folder, CONFIG))
         if there != config:
-            raise InputError(f"{folder} holds another model ({_difference(there, config)}): choose another folder")
+            raise InputError(f"{folder} holds another model ({settings_difference(there, config)}): choose another folder")
     plain = plain_twin(model)
     merged = {**read_metrics(folder), "parameters": plain.count_params(), **(metrics or {})}
     with _writing(folder) as aside:
@@ -183,12 +184,6 @@ def _read_json(path: str) -> dict[str, Any]:
     if not isinstance(data, dict):
         raise InputError(f"{path} must hold a JSON object")
     return data
-
-
-def _difference(there: dict[str, Any], here: dict[str, Any]) -> str:
-    flat_there, flat_here = ({**entries, **entries.get("model", {})} for entries in (there, here))
-    names = [name for name in flat_here if name != "model" and flat_there.get(name) != flat_here[name]]
-    return ", ".join(f"{name} {flat_there.get(name)!r} there, {flat_here[name]!r} here" for name in names)
 
 
 def _write(path: str, text: str) -> None:

@@ -2,7 +2,6 @@
 
 import contextlib
 import errno
-import json
 import re
 import sqlite3
 from collections.abc import Iterator
@@ -12,6 +11,7 @@ import tensorflow as tf
 
 from keras_mlm.data.manifest import MANIFEST_FILE, Manifest
 from keras_mlm.errors import InputError, Interrupted, RunError
+from keras_mlm.settings import settings_difference
 
 _OURS = re.compile(
     r"((training|validation)-\d{5,}\.tfrecord|vocab\.txt|(tokenizer|manifest|metrics)\.json)(\.partial)?"
@@ -36,7 +36,7 @@ def finished_corpus(folder: str, settings: dict[str, Any]) -> Manifest | None:
     names = _names(folder)
     if MANIFEST_FILE in names:
         manifest = Manifest.load(folder)
-        difference = _difference(manifest.settings, settings)
+        difference = settings_difference(manifest.settings, settings)
         if difference:
             raise InputError(
                 f"{folder} was prepared with other settings: {difference}; name another output or remove that folder"
@@ -98,12 +98,3 @@ def _clear(folder: str) -> None:
 
 def _names(folder: str) -> list[str]:
     return [name.rstrip("/") for name in tf.io.gfile.listdir(folder)]
-
-
-def _difference(made: dict[str, Any], asked: dict[str, Any]) -> str:
-    told = lambda settings, name: json.dumps(settings.get(name), ensure_ascii=False)
-    return ", ".join(
-        f"{name} {told(made, name)}, not {told(asked, name)}"
-        for name in sorted({*made, *asked})
-        if made.get(name) != asked.get(name)
-    )

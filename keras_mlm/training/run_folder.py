@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from keras_mlm.config import FORMAT_VERSION, dump_json
 from keras_mlm.errors import InputError
-from keras_mlm.training.settings import settings_difference
+from keras_mlm.settings import settings_difference
 
 
 class RunFolder:
