@@ -54,7 +54,8 @@ def save_model(model: "BertPretrainer", folder: str, *, metrics: dict[str, Any] 
     if tf.io.gfile.exists(tf.io.gfile.join(folder, CONFIG)):
         there = _read_json(tf.io.gfile.join(folder, CONFIG))
         if there != config:
-            raise InputError(f"{folder} holds another model ({settings_difference(there, config)}): choose another folder")
+            difference = settings_difference(there, config)
+            raise InputError(f"{folder} holds another model ({difference}): choose another folder")
     plain = plain_twin(model)
     merged = {**read_metrics(folder), "parameters": plain.count_params(), **(metrics or {})}
     with _writing(folder) as aside:

@@ -15,8 +15,8 @@ import tensorflow as tf
 
 from keras_mlm.config import FORMAT_VERSION
 from keras_mlm.errors import InputError, Interrupted, RunError
-from keras_mlm.training.checkpoint_file import DamagedCheckpoint, read_checkpoint, write_checkpoint
 from keras_mlm.settings import settings_difference
+from keras_mlm.training.checkpoint_file import DamagedCheckpoint, read_checkpoint, write_checkpoint
 from keras_mlm.training.training_budget import TrainingBudget
 
 logger = logging.getLogger(__name__)
