@@ -34,14 +34,17 @@ def quickstart(
         _remove(Path(folder))
 
     stage("Prepare: documents, vocabulary, records")
-    prepare(text, data)
+    manifest = prepare(text, data)
 
     stage(f"Pre-train a BERT of size {PRESET} for {minutes:g} minutes")
+    pairs = all(split.has_pairs for split in manifest.splits.values())
+    if not pairs:
+        print("Without next sentences: too few documents of two sentences and more.")
     from pretrain import pretrain
 
     metrics = pretrain(
         data=data, output=folder, preset=PRESET, style=STYLE, minutes=minutes, length=LENGTH, batch_size=BATCH_SIZE,
-        learning_rate=LEARNING_RATE,
+        learning_rate=LEARNING_RATE, next_sentence=pairs,
     )  # fmt: skip
 
     stage("Evaluate on held-out documents, beside counting words")
@@ -88,8 +91,8 @@ def stage(title: str) -> None:
     print(f"\n== {title} ==", flush=True)
 
 
-def prepare(text: list[str] | None, data: str) -> None:
-    """Prepare the user's text, or the docstrings of this Python."""
+def prepare(text: list[str] | None, data: str) -> Any:
+    """Prepare the user's text, or the docstrings of this Python, and return the manifest."""
     import os
     import platform
 
@@ -108,6 +111,7 @@ def prepare(text: list[str] | None, data: str) -> None:
         documents, data, sources=sources, vocabulary_size=VOCABULARY_SIZE, exact_size=False
     )  # fmt: skip
     print(report(manifest))
+    return manifest
 
 
 def fill_held_out(model: Any, data: str) -> str:
@@ -115,6 +119,8 @@ def fill_held_out(model: Any, data: str) -> str:
     from keras_mlm.evaluation.cloze import cloze_questions
 
     questions = cloze_questions(model.tokenizer, data, sentences=FILLS)
+    if not questions:
+        print("No held-out sentence is long enough.")
     answers = model.fill_mask([question.text for question in questions], top_k=5)
     for question, (candidates,) in zip(questions, answers, strict=True):
         print(f"{question.text}  ({question.answer})")

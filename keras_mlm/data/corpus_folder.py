@@ -61,7 +61,7 @@ def unfinished_corpus(folder: str) -> Iterator[None]:
         RunError: the disk is full, or writing failed in another way.
         Interrupted: Ctrl-C.
     """
-    existed = tf.io.gfile.exists(folder)
+    made = _missing_folders(folder)
     try:
         tf.io.gfile.makedirs(folder)
         _clear(folder)
@@ -70,8 +70,9 @@ def unfinished_corpus(folder: str) -> Iterator[None]:
         # What cannot be removed has no manifest, so it counts for nothing.
         with contextlib.suppress(tf.errors.OpError):
             _clear(folder)
-            if not existed:
-                tf.io.gfile.rmtree(folder)
+            for path in made:
+                if path == folder or not _names(path):
+                    tf.io.gfile.rmtree(path)
         explained = _explained(error, folder)
         if explained is None:
             raise
@@ -88,6 +89,15 @@ def _explained(error: BaseException, folder: str) -> BaseException | None:
     if isinstance(error, KeyboardInterrupt) and not isinstance(error, Interrupted):
         return Interrupted(f"nothing was kept in {folder}; the same command starts again")
     return None
+
+
+def _missing_folders(folder: str) -> list[str]:
+    """Return the folder and those above it that do not exist yet, the innermost first."""
+    missing = []
+    while folder and not tf.io.gfile.exists(folder):
+        missing.append(folder)
+        folder = folder.rstrip("/").rpartition("/")[0]
+    return missing
 
 
 def _clear(folder: str) -> None:

@@ -45,6 +45,11 @@ class Split:
     tokens: int
     shards: list[Shard]
 
+    @property
+    def has_pairs(self) -> bool:
+        """Whether sentence pairs can be made of it: a document of two sentences, and another one for negatives."""
+        return self.documents > 1 and self.sentences > self.documents
+
 
 @dataclasses.dataclass(frozen=True)
 class Manifest:

@@ -179,17 +179,12 @@ class PretrainingDataset:
         split = self.manifest.splits[self.split]
         if not split.tokens:
             raise InputError(f"the {self.split} split of {self.folder} is empty: give more documents")
-        if not self.next_sentence:
-            return
-        otherwise = "give more documents or pass next_sentence=False"
-        if split.documents < 2:
+        if self.next_sentence and not split.has_pairs:
+            few = "two documents" if split.documents < 2 else "documents of two sentences"
             raise InputError(
-                f"sentence pairs need two documents, the {self.split} split of {self.folder} has one: {otherwise}"
-            )
-        if split.sentences <= split.documents:
-            raise InputError(
-                f"sentence pairs need documents of two sentences, the {self.split} split of {self.folder} has none: "
-                f"{otherwise}"
+                f"sentence pairs need {few}, the {self.split} split of {self.folder} has "
+                f"{'one' if split.documents < 2 else 'none'}: give more documents, or leave the objective out with "
+                "next_sentence=False (--next-sentence=false)"
             )
 
     def _load(self, group: tf.Tensor) -> tuple[Any, ...]:

@@ -11,7 +11,6 @@ import tensorflow as tf
 
 from keras_mlm.data.manifest import Manifest
 from keras_mlm.data.token_record import TokenRecord, read_records
-from keras_mlm.errors import InputError
 from keras_mlm.evaluation.masked_lm_evaluation import check_vocabulary
 
 if TYPE_CHECKING:
@@ -47,7 +46,7 @@ def cloze(model: "BertPretrainer", folder: str, *, sentences: int = 100, seed: i
         A dict: `cloze_sentences` (fewer where there are not enough), `cloze_top1` and `cloze_top5` (hits).
 
     Raises:
-        InputError: another vocabulary, or no sentence to ask for.
+        InputError: another vocabulary.
 
     Example:
         ```python
@@ -61,9 +60,10 @@ def cloze(model: "BertPretrainer", folder: str, *, sentences: int = 100, seed: i
     check_vocabulary(model, manifest.vocabulary_hash)
     tokenizer = model.tokenizer
     chosen = _questions(tokenizer, manifest, folder, sentences, seed, model.config.max_sequence_length)
-    token_ids = np.full((len(chosen), max(len(ids) for ids, _ in chosen) + 2), tokenizer.pad_token_id, "int32")
+    width = max((len(ids) for ids, _ in chosen), default=0) + 2
+    token_ids = np.full((len(chosen), width), tokenizer.pad_token_id, "int32")
     padding_mask = np.zeros(token_ids.shape, bool)
-    positions = np.array([[place + 1] for _, place in chosen], "int32")
+    positions = np.array([place + 1 for _, place in chosen], "int32")[:, None]
     for row, (ids, _) in enumerate(chosen):
         token_ids[row, : len(ids) + 2] = [tokenizer.cls_token_id, *ids, tokenizer.sep_token_id]
         padding_mask[row, : len(ids) + 2] = True
@@ -96,10 +96,8 @@ def cloze_questions(tokenizer: "WordPieceTokenizer", folder: str, *, sentences: 
         seed: int, the validation seed. Defaults to `0`.
 
     Returns:
-        A list of `Question`: the sentence with `[MASK]` in it, and the word that stood there.
-
-    Raises:
-        InputError: no sentence to ask for.
+        A list of `Question`, fewer where there are not enough: the sentence with `[MASK]` in it, and the word that
+        stood there.
     """
     questions = []
     for ids, place in _questions(tokenizer, Manifest.load(folder), folder, sentences, seed, _LONGEST + 2):
@@ -126,10 +124,7 @@ def _questions(
         for path in manifest.shard_paths(folder, "validation")
         for record in read_records(path, manifest.token_dtype)
     )
-    chosen = _choose(records, ordinary, sentences, seed, min(_LONGEST, max_sequence_length - 2))
-    if not chosen:
-        raise InputError(f"no held-out sentence in {folder} has a word to mask: prepare a corpus with more text")
-    return chosen
+    return _choose(records, ordinary, sentences, seed, min(_LONGEST, max_sequence_length - 2))
 
 
 def _choose(

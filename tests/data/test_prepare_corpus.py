@@ -267,9 +267,9 @@ def test_two_documents_are_enough(vocabulary, tmp_path):
 def test_failures_leave_nothing(
     make_documents, vocabulary, tmp_path, monkeypatch, existed, place, failure, raised, message
 ):
-    folder = tmp_path / "data"
+    folder = tmp_path / "new" / "data"
     if existed:
-        folder.mkdir()
+        folder.mkdir(parents=True)
 
     def fail(*_):
         raise failure
@@ -288,6 +288,7 @@ def test_failures_leave_nothing(
     with pytest.raises(raised, match=message):
         prepare_corpus(documents(), str(folder), vocabulary=vocabulary)
     assert not folder.exists() or (existed and list(folder.iterdir()) == [])
+    assert existed or not folder.parent.exists()
 
 
 def run_recipe(*arguments, **options):

@@ -95,6 +95,12 @@ def test_a_model_that_knows_nothing_hits_nothing(corpus, model):
     assert cloze(blank, corpus)["cloze_top5"] == 0, "a tie is no hit"
 
 
+def test_too_little_held_out_text_asks_nothing(corpus, model, monkeypatch):
+    monkeypatch.setattr(module, "_SHORTEST", 1000)
+    assert cloze(model, corpus) == {"cloze_sentences": 0, "cloze_top1": 0, "cloze_top5": 0}
+    assert cloze_questions(model.tokenizer, corpus, sentences=5) == []
+
+
 def test_another_vocabulary_is_refused(corpus, model):
     with pytest.raises(InputError, match="no tokenizer"):
         cloze(BertPretrainer(model.config), corpus)
