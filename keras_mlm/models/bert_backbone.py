@@ -66,6 +66,7 @@ class BertBackbone(keras.Model):
                 dropout=config.dropout,
                 layer_norm_epsilon=config.layer_norm_epsilon,
                 initializer_range=config.initializer_range,
+                activation=config.activation,
                 name=f"encoder_block_{index}",
             )
             for index in range(config.num_layers)

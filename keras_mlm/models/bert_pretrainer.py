@@ -58,6 +58,8 @@ class BertPretrainer(TextMethods, keras.Model):
             config.hidden_dim,
             layer_norm_epsilon=config.layer_norm_epsilon,
             initializer_range=config.initializer_range,
+            activation=config.activation,
+            tied=config.tie_word_embeddings,
             name="masked_lm_head",
         )
         self.next_sentence_head = (
