@@ -154,6 +154,7 @@ def write_metrics(folder: str, metrics: dict[str, Any]) -> dict[str, Any]:
 
 def plain_twin(model: "BertPretrainer") -> "BertPretrainer":
     """Return a float32 copy of the model's weights and tokenizer, without optimizer, compilation or strategy."""
+    model.get_config()  # refuses a model that is not built from its config
     policy = keras.config.dtype_policy()
     keras.config.set_dtype_policy("float32")
     try:

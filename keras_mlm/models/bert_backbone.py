@@ -89,6 +89,11 @@ class BertBackbone(keras.Model):
         )
         self.build()
 
+    @property
+    def token_embeddings(self) -> Any:
+        """The matrix of token embeddings, `(vocabulary_size, hidden_dim)`."""
+        return self.embeddings.token_embedding.embeddings
+
     def build(self, input_shape: Any = None) -> None:
         """Create the weights, which depend on the config only."""
         if self.built:
