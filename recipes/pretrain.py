@@ -6,6 +6,8 @@ from keras_mlm import command_line
 
 # A Keras epoch is only an interval of reporting here: the batches never end, and the budget stops the run.
 STEPS_PER_EPOCH = 100
+# Of a model that knows a language already: 2e-5 to 5e-5 are usual, and with more it forgets.
+CONTINUED_RATE = 5e-5
 
 
 def pretrain(
@@ -54,7 +56,7 @@ def pretrain(
     from keras_mlm.errors import InputError
 
     if learning_rate is None and init is not None:
-        from keras_mlm.interop.continued_pretraining import LEARNING_RATE as learning_rate
+        learning_rate = CONTINUED_RATE
     rate = {} if learning_rate is None else {"learning_rate": learning_rate}
     training = PretrainingConfig.from_style(
         style, length=length, batch_size=batch_size, masking=masking, next_sentence=next_sentence,
@@ -85,6 +87,7 @@ def pretrain(
     if init is not None:
         from keras_mlm.interop.continued_pretraining import continued_model, weights_hash
 
+        keras.utils.set_random_seed(seed)  # heads that the model does not have start anew, the same at each call
         initial = continued_model(init, WordPieceTokenizer.load(data), data, next_sentence=next_sentence)
         config = initial.config
     if length > config.max_sequence_length:

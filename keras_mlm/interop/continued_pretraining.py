@@ -13,9 +13,6 @@ from keras_mlm.interop.named_model import load_named
 from keras_mlm.models.bert_pretrainer import BertPretrainer
 from keras_mlm.tokenizers.word_piece_tokenizer import WordPieceTokenizer
 
-# The rates that BERTs are trained on with are 2e-5 to 5e-5: more, and they forget.
-LEARNING_RATE = 5e-5
-
 
 def with_new_words(tokenizer: WordPieceTokenizer, words: Sequence[str], source: str = "the new words") -> list[str]:
     """Return a tokenizer's vocabulary with words of a domain behind it, each of which will be one token.

@@ -9,7 +9,7 @@ from tokenizers import Tokenizer
 from keras_mlm.errors import InputError
 from keras_mlm.interop.checkpoint_folder import CheckpointFolder
 from keras_mlm.interop.hugging_face_tokenizer import read_tokenizer, write_tokenizer
-from keras_mlm.tokenizers.train_vocabulary import train_vocabulary
+from keras_mlm.tokenizers.learn_vocabulary import learn_vocabulary
 from keras_mlm.tokenizers.word_piece_tokenizer import WordPieceTokenizer
 
 SETTINGS = [(True, None), (False, None), (True, False), (False, True)]
@@ -17,7 +17,7 @@ SETTINGS = [(True, None), (False, None), (True, False), (False, True)]
 
 @pytest.fixture(scope="module")
 def vocabulary(nasty_strings):
-    report = train_vocabulary(nasty_strings, 3000, exact=False, normalization="bert", lowercase=False, min_frequency=1)
+    report = learn_vocabulary(nasty_strings, 3000, exact=False, normalization="bert", lowercase=False, min_frequency=1)
     return report.vocabulary
 
 
@@ -53,7 +53,7 @@ def test_the_written_tokenizer_puts_special_tokens_around_one_and_two_texts(tmp_
 
 
 def test_a_fast_tokenizer_is_written_with_its_folding(tmp_path, nasty_strings, caplog):
-    report = train_vocabulary(nasty_strings, 3000, exact=False, min_frequency=1)
+    report = learn_vocabulary(nasty_strings, 3000, exact=False, min_frequency=1)
     ours = WordPieceTokenizer(report.vocabulary)
     written(tmp_path / "t", ours)
     pairs = zip(their_tokens(tmp_path / "t", nasty_strings), ours.tokenize(nasty_strings).to_list(), strict=True)

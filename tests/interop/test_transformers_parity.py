@@ -12,7 +12,7 @@ from keras import ops
 from keras_mlm.interop.bert_tensors import slots
 from keras_mlm.interop.hugging_face import load_hugging_face, save_hugging_face
 from keras_mlm.interop.hugging_face_tokenizer import write_tokenizer
-from keras_mlm.tokenizers.train_vocabulary import train_vocabulary
+from keras_mlm.tokenizers.learn_vocabulary import learn_vocabulary
 from keras_mlm.tokenizers.word_piece_tokenizer import WordPieceTokenizer
 
 pytestmark = pytest.mark.slow
@@ -150,7 +150,7 @@ def test_loss_and_gradients_of_a_training_step(tmp_path):
 
 @pytest.mark.parametrize(("lowercase", "strip_accents"), [(True, None), (False, None), (True, False)])
 def test_tokens(tmp_path, nasty_strings, generated_strings, lowercase, strip_accents):
-    report = train_vocabulary(
+    report = learn_vocabulary(
         nasty_strings, 3000, exact=False, normalization="bert", lowercase=lowercase, min_frequency=1
     )
     made = WordPieceTokenizer(report.vocabulary, normalization="bert", lowercase=lowercase, strip_accents=strip_accents)
