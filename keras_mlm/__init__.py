@@ -43,6 +43,12 @@ _MODULES = {
     "cloze": "keras_mlm.evaluation.cloze",
     "evaluate_masked_lm": "keras_mlm.evaluation.masked_lm_evaluation",
     "export_fill_mask": "keras_mlm.export.saved_model",
+    # === At home among the others ===
+    "load_google_bert": "keras_mlm.interop.google_bert",
+    "load_hugging_face": "keras_mlm.interop.hugging_face",
+    "load_keras_hub": "keras_mlm.interop.keras_hub",
+    "save_hugging_face": "keras_mlm.interop.hugging_face",
+    "to_keras_hub": "keras_mlm.interop.keras_hub",
 }
 
 __all__ = ["__version__", *_MODULES]

@@ -12,6 +12,11 @@ from keras_mlm.evaluation.cloze import cloze as cloze
 from keras_mlm.evaluation.masked_lm_evaluation import evaluate_masked_lm as evaluate_masked_lm
 from keras_mlm.evaluation.yardsticks import Yardsticks as Yardsticks
 from keras_mlm.export.saved_model import export_fill_mask as export_fill_mask
+from keras_mlm.interop.google_bert import load_google_bert as load_google_bert
+from keras_mlm.interop.hugging_face import load_hugging_face as load_hugging_face
+from keras_mlm.interop.hugging_face import save_hugging_face as save_hugging_face
+from keras_mlm.interop.keras_hub import load_keras_hub as load_keras_hub
+from keras_mlm.interop.keras_hub import to_keras_hub as to_keras_hub
 from keras_mlm.layers.preprocessing.masked_lm_mask_generator import MaskedLMMaskGenerator as MaskedLMMaskGenerator
 from keras_mlm.layers.preprocessing.next_sentence_pair_generator import (
     NextSentencePairGenerator as NextSentencePairGenerator,

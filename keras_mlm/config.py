@@ -29,6 +29,10 @@ STYLES: dict[str, dict[str, dict[str, Any]]] = {
 }
 
 
+# Entries of BertConfig that its first format did not have, and what they were then.
+_LATER = {"activation": "gelu", "tie_word_embeddings": True}
+
+
 def _from_dict(cls: type, data: dict[str, Any], what: str) -> Any:
     known = {field.name for field in dataclasses.fields(cls)}
     unknown = sorted(set(data) - known)
@@ -63,6 +67,9 @@ class BertConfig:
         next_sentence: bool, whether the model has a pooler and next-sentence head. Defaults to `True`.
         layer_norm_epsilon: float. Defaults to `1e-12`.
         initializer_range: float, standard deviation of the truncated normal the weights start from. Defaults to `0.02`.
+        activation: `"gelu"` (exact) or `"gelu_tanh"`, the approximation that some published weights were trained with.
+        tie_word_embeddings: bool, whether the masked-LM head's output matrix is the token embedding (the paper).
+            Defaults to `True`.
 
     Raises:
         InputError: a value that no model can have; the message names it.
@@ -89,6 +96,8 @@ class BertConfig:
     next_sentence: bool = True
     layer_norm_epsilon: float = 1e-12
     initializer_range: float = 0.02
+    activation: Literal["gelu", "gelu_tanh"] = "gelu"
+    tie_word_embeddings: bool = True
 
     def __post_init__(self) -> None:
         for name in ("vocabulary_size", "num_layers", "num_heads", "hidden_dim", "intermediate_dim",
@@ -102,6 +111,8 @@ class BertConfig:
             raise InputError(f"norm must be 'post' or 'pre', not {self.norm!r}")
         if self.position not in ("learned", "rotary"):
             raise InputError(f"position must be 'learned' or 'rotary', not {self.position!r}")
+        if self.activation not in ("gelu", "gelu_tanh"):
+            raise InputError(f"activation must be 'gelu' or 'gelu_tanh', not {self.activation!r}")
         if self.position == "rotary" and self.hidden_dim // self.num_heads % 2:
             raise InputError(f"rotary positions need an even head width, not {self.hidden_dim // self.num_heads}")
         if not 0 <= self.dropout < 1:
@@ -135,8 +146,12 @@ class BertConfig:
         return cls(**{**sizes, **STYLES[style]["model"], **overrides})
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the config as plain data."""
-        return dataclasses.asdict(self)
+        """Return the config as plain data, without the later entries that have their default.
+
+        So the folders and runs that were written before there were such entries compare equal to today's.
+        """
+        data = dataclasses.asdict(self)
+        return {name: value for name, value in data.items() if name not in _LATER or value != _LATER[name]}
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> "BertConfig":

@@ -58,7 +58,7 @@ def save_model(model: "BertPretrainer", folder: str, *, metrics: dict[str, Any] 
             raise InputError(f"{folder} holds another model ({difference}): choose another folder")
     plain = plain_twin(model)
     merged = {**read_metrics(folder), "parameters": plain.count_params(), **(metrics or {})}
-    with _writing(folder) as aside:
+    with writing(folder) as aside:
         model.tokenizer.save(aside)
         plain.save_weights(tf.io.gfile.join(aside, WEIGHTS))
         _write(tf.io.gfile.join(aside, METRICS), dump_json(merged))
@@ -146,7 +146,7 @@ def write_metrics(folder: str, metrics: dict[str, Any]) -> dict[str, Any]:
 
     config = BertConfig.from_dict(read_model_config(folder)["model"])
     merged = {**read_metrics(folder), **metrics}
-    with _writing(folder) as aside:
+    with writing(folder) as aside:
         _write(tf.io.gfile.join(aside, METRICS), dump_json(merged))
         _write(tf.io.gfile.join(aside, CARD), _card(folder, config, WordPieceTokenizer.load(folder), merged))
     return merged
@@ -154,6 +154,7 @@ def write_metrics(folder: str, metrics: dict[str, Any]) -> dict[str, Any]:
 
 def plain_twin(model: "BertPretrainer") -> "BertPretrainer":
     """Return a float32 copy of the model's weights and tokenizer, without optimizer, compilation or strategy."""
+    model.get_config()  # refuses a model that is not built from its config
     policy = keras.config.dtype_policy()
     keras.config.set_dtype_policy("float32")
     try:
@@ -193,7 +194,7 @@ def _write(path: str, text: str) -> None:
 
 
 @contextlib.contextmanager
-def _writing(folder: str) -> Iterator[str]:
+def writing(folder: str) -> Iterator[str]:
     """Give a local folder to write into, and move its files into the model folder when all are written."""
     aside = tf.io.gfile.join(folder, ".writing")
     try:

@@ -11,6 +11,8 @@ def prepare_corpus(
     output: str,
     vocabulary_size: int | None = None,
     vocabulary: str | None = None,
+    init: str | None = None,
+    new_words: str | None = None,
     exclude: list[str] | None = None,
     normalization: Literal["fast", "bert"] = "fast",
     cased: bool = False,
@@ -26,6 +28,9 @@ def prepare_corpus(
         output: The folder to write.
         vocabulary_size: Train a vocabulary of exactly this many tokens.
         vocabulary: Use this vocabulary instead, a file with one token a line.
+        init: Use the vocabulary of the model that pretrain.py --init will start from, cut and folded as it was: a model
+            folder, hf:FOLDER, google:FOLDER or keras_hub:FOLDER.
+        new_words: A file of words of your field, one a line, that become tokens of their own; with --init.
         exclude: Files of evaluation sets; documents that contain a sentence of theirs are left out.
         normalization: "fast" for a vocabulary of your own, "bert" for one that came with a Google or Hugging Face BERT.
         cased: Tell upper from lower case.
@@ -37,8 +42,13 @@ def prepare_corpus(
     from keras_mlm.data.documents import describe_paths, read_documents
     from keras_mlm.errors import InputError
 
-    if (vocabulary_size is None) == (vocabulary is None):
-        raise InputError("give either --vocabulary-size N to train a vocabulary or --vocabulary FILE to use one")
+    if [vocabulary_size, vocabulary, init].count(None) != 2:
+        raise InputError(
+            "give --vocabulary-size N to train a vocabulary, --vocabulary FILE to use one, or --init MODEL to use that "
+            "of a model"
+        )
+    if new_words is not None and init is None:
+        raise InputError("--new-words adds to the vocabulary of a model: give --init too")
     documents = read_documents(text, errors=errors)
     sources = {"text": describe_paths(text), "errors": errors}
 
@@ -48,15 +58,23 @@ def prepare_corpus(
     from keras_mlm.data import prepare_corpus as preparation
     from keras_mlm.tokenizers.vocabulary_file import read_vocabulary
 
+    words = read_vocabulary(vocabulary) if vocabulary else None
+    folding: dict[str, Any] = {"normalization": normalization, "lowercase": not cased}
+    if init is not None:
+        from keras_mlm.interop.continued_pretraining import with_new_words
+        from keras_mlm.interop.named_model import load_named_tokenizer
+
+        tokenizer = load_named_tokenizer(init)
+        words = with_new_words(tokenizer, read_vocabulary(new_words) if new_words else [], new_words or "")
+        folding = {name: getattr(tokenizer, name) for name in ("normalization", "lowercase", "strip_accents")}
     start = time.time()
     manifest = preparation.prepare_corpus(
         documents,
         output,
         sources=sources,
-        vocabulary=read_vocabulary(vocabulary) if vocabulary else None,
+        vocabulary=words,
         vocabulary_size=vocabulary_size or 0,
-        normalization=normalization,
-        lowercase=not cased,
+        **folding,
         exclude=exclude or [],
     )
     print(report(manifest))
@@ -66,7 +84,8 @@ def prepare_corpus(
         figures |= {"vocabulary_size": manifest.vocabulary_size, "seconds": round(time.time() - start, 1)}
         with tf.io.gfile.GFile(metrics, "w") as file:
             file.write(dump_json({**manifest.counts, **figures}))
-    print(f"Everything is in {output}. Next: python recipes/pretrain.py --data {output}")
+    with_init = f" --init {init}" if init else ""
+    print(f"Everything is in {output}. Next: python recipes/pretrain.py --data {output}{with_init}")
 
 
 def report(manifest: Any) -> str:

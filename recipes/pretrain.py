@@ -6,12 +6,15 @@ from keras_mlm import command_line
 
 # A Keras epoch is only an interval of reporting here: the batches never end, and the budget stops the run.
 STEPS_PER_EPOCH = 100
+# Of a model that knows a language already: 2e-5 to 5e-5 are usual, and with more it forgets.
+CONTINUED_RATE = 5e-5
 
 
 def pretrain(
     *,
     data: str,
     output: str,
+    init: str | None = None,
     preset: str = "mini",
     style: str = "classic",
     minutes: float | None = None,
@@ -30,6 +33,9 @@ def pretrain(
     Args:
         data: Folder that prepare_corpus wrote.
         output: Model folder to write, such as saved_models/news.
+        init: Go on from these weights instead of random ones: a model folder, hf:FOLDER (or a name on the hub),
+            google:FOLDER or keras_hub:FOLDER. The size is then the model's, the rate by default 5e-5, and the data must
+            be prepared with the same --init.
         preset: Size: tiny, mini, small, medium, base or large.
         style: classic (the paper) or short_budget (pre-norm, rotary positions: learns within minutes).
         minutes: Length of the training in minutes; give this or steps.
@@ -49,6 +55,8 @@ def pretrain(
     from keras_mlm.config import BertConfig, PretrainingConfig
     from keras_mlm.errors import InputError
 
+    if learning_rate is None and init is not None:
+        learning_rate = CONTINUED_RATE
     rate = {} if learning_rate is None else {"learning_rate": learning_rate}
     training = PretrainingConfig.from_style(
         style, length=length, batch_size=batch_size, masking=masking, next_sentence=next_sentence,
@@ -75,10 +83,19 @@ def pretrain(
     config = BertConfig.from_preset(
         preset, style=style, vocabulary_size=manifest.vocabulary_size, next_sentence=next_sentence
     )
+    initial = None
+    if init is not None:
+        from keras_mlm.interop.continued_pretraining import continued_model, weights_hash
+
+        keras.utils.set_random_seed(seed)  # heads that the model does not have start anew, the same at each call
+        initial = continued_model(init, WordPieceTokenizer.load(data), data, next_sentence=next_sentence)
+        config = initial.config
     if length > config.max_sequence_length:
         raise InputError(f"rows of {length} tokens do not fit the model's {config.max_sequence_length} positions")
     corpus = {"vocabulary_hash": manifest.vocabulary_hash, "tokens": manifest.splits["training"].tokens}
     settings = {"model": config.to_dict(), "pretraining": training.to_dict(), "data": corpus}
+    if initial is not None:
+        settings["init"] = {"weights_hash": weights_hash(initial)}
     run = RunFolder(output)
     metrics = run.find(settings)
     if metrics is not None:
@@ -99,6 +116,8 @@ def pretrain(
 
     with devices.scope():
         model = BertPretrainer(config, tokenizer=WordPieceTokenizer.load(data))
+        if initial is not None:
+            model.set_weights(initial.get_weights())
         # Without dropout, whose random numbers XLA draws slowly on a CPU, a compiled step is about a seventh faster.
         # Strategies of several replicas do not work with it.
         model.compile(optimizer=adamw(training), jit_compile=strategy == "default" and not config.dropout)
@@ -110,6 +129,9 @@ def pretrain(
     step = checkpoint.resume(model)
     start = f", from step {step:,}" if step else ""
     print(f"{model.count_params():,} parameters, {dataset.rows:,} rows an epoch{start}")
+    if initial is not None and not step:
+        print(f"before the first step, on {validation.rows:,} held-out rows:")
+        _print(model.evaluate(validation.batches(), verbose=0, return_dict=True))
     if not budget.used_up:
         model.fit(
             dataset.batches(start_step=step),

@@ -1,6 +1,8 @@
 """What every test shares: quiet TensorFlow, and the real text beside the checkout where there is some."""
 
+import json
 import os
+import random
 from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -17,3 +19,39 @@ def shared_data() -> Path:
     if not SHARED.is_dir():
         pytest.skip(f"no folder {SHARED.name} of real text beside the checkout")
     return SHARED
+
+
+@pytest.fixture(scope="session")
+def nasty_strings():
+    return json.loads((Path(__file__).parent / "tokenizers/nasty_strings.json").read_text(encoding="utf-8"))
+
+
+@pytest.fixture(scope="session")
+def generated_strings(nasty_strings):
+    """3,000 strings of 1 to 60 characters: runs of nasty ones, a script's letters, spaces and any code point."""
+    draw = random.Random(20260)
+    pool = sorted(set("".join(nasty_strings)))
+    scripts = [
+        "abcdefghij",
+        "ABCXYZ",
+        "0123456789",
+        "éÈüß",
+        "жЖёЁ",
+        "σΣΐ",
+        "中文字符",
+        "のがカ",
+        "한글",
+        " \t\n",
+        ".,!?-…“”",
+    ]
+
+    def run():
+        kind = draw.random()
+        if kind < 0.6:
+            return "".join(draw.choices(draw.choice(scripts), k=draw.randint(1, 8)))
+        if kind < 0.95:
+            return "".join(draw.choices(pool, k=draw.randint(1, 5)))
+        code_point = draw.randrange(0x110000 - 0x800)
+        return chr(code_point if code_point < 0xD800 else code_point + 0x800)
+
+    return ["".join(run() for _ in range(draw.randint(1, 10))) for _ in range(3000)]

@@ -53,6 +53,15 @@ def test_configs_survive_json(style):
     assert PretrainingConfig.from_dict(json.loads(dump_json(training.to_dict()))) == training
 
 
+def test_a_config_from_before_an_entry_reads_and_compares_as_one_of_today():
+    config = BertConfig(vocabulary_size=9)
+    assert not {"activation", "tie_word_embeddings"} & set(config.to_dict())
+    other = BertConfig(vocabulary_size=9, activation="gelu_tanh", tie_word_embeddings=False)
+    assert BertConfig.from_dict(json.loads(json.dumps(other.to_dict()))) == other
+    with pytest.raises(InputError, match="relu"):
+        BertConfig(vocabulary_size=9, activation="relu")
+
+
 def test_configs_cannot_be_changed_in_place():
     with pytest.raises(dataclasses.FrozenInstanceError):
         BertConfig(vocabulary_size=10).num_layers = 3  # type: ignore[misc]
@@ -84,7 +93,7 @@ def test_configs_cannot_be_changed_in_place():
         (lambda: PretrainingConfig(steps=1, warmup=1), ["warmup", "1"]),
         (lambda: PretrainingConfig(steps=1, learning_rate=0), ["learning_rate", "0"]),
         (lambda: PretrainingConfig(minutes=1, deterministic=True), ["deterministic", "steps"]),
-        (lambda: BertConfig.from_dict({"vocabulary_size": 9, "activation": "x"}), ["activation", "num_layers"]),
+        (lambda: BertConfig.from_dict({"vocabulary_size": 9, "relu": True}), ["relu", "num_layers"]),
         (lambda: BertConfig.from_dict({}), ["vocabulary_size"]),
         (lambda: PretrainingConfig.from_dict({"steps": 1, "epochs": 3}), ["epochs", "warmup"]),
     ],

@@ -43,6 +43,7 @@ def prepare_corpus(
     exact_size: bool = True,
     normalization: Literal["fast", "bert"] = "fast",
     lowercase: bool = True,
+    strip_accents: bool | None = None,
     exclude: Sequence[str] = (),
     validation_share: float = 0.05,
 ) -> Manifest:
@@ -65,6 +66,7 @@ def prepare_corpus(
         exact_size: bool, whether fewer tokens than that are refused. Defaults to `True`.
         normalization: `"fast"` or `"bert"`, see `WordPieceTokenizer`. Defaults to `"fast"`.
         lowercase: bool. Defaults to `True`.
+        strip_accents: bool, or `None` for the value of `lowercase`. Defaults to `None`.
         exclude: sequence of str, files with sentences whose documents are left out. Defaults to none.
         validation_share: float, the share of documents to hold out, at most 2,000 of them. Defaults to `0.05`.
 
@@ -91,6 +93,8 @@ def prepare_corpus(
         "exclude": describe_paths(exclude),
         "validation_share": validation_share,
     }
+    if strip_accents not in (None, lowercase):  # as before there was a choice, where it is not used
+        settings["strip_accents"] = strip_accents
     settings = json.loads(json.dumps(settings))  # as a manifest gives them back
     finished = finished_corpus(output, settings)
     if finished is not None:
@@ -98,7 +102,9 @@ def prepare_corpus(
         return finished
     tokenizer = None
     if vocabulary is not None:
-        tokenizer = WordPieceTokenizer(vocabulary, normalization=normalization, lowercase=lowercase)
+        tokenizer = WordPieceTokenizer(
+            vocabulary, normalization=normalization, lowercase=lowercase, strip_accents=strip_accents
+        )
     excluded = ExcludedSentences(exclude)
     counts: collections.Counter[str] = collections.Counter()
     held_out = HeldOut(validation_share)
@@ -115,8 +121,11 @@ def prepare_corpus(
                 exact=exact_size,
                 normalization=normalization,
                 lowercase=lowercase,
+                strip_accents=strip_accents,
             )
-            tokenizer = WordPieceTokenizer(report.vocabulary, normalization=normalization, lowercase=lowercase)
+            tokenizer = WordPieceTokenizer(
+                report.vocabulary, normalization=normalization, lowercase=lowercase, strip_accents=strip_accents
+            )
         ids = itertools.count()
         training = _write(_training_documents(spool, held_out), ids, output, "training", tokenizer, counts)
         validation = _write(held_out.remaining(), ids, output, "validation", tokenizer, counts)

@@ -66,6 +66,7 @@ class BertBackbone(keras.Model):
                 dropout=config.dropout,
                 layer_norm_epsilon=config.layer_norm_epsilon,
                 initializer_range=config.initializer_range,
+                activation=config.activation,
                 name=f"encoder_block_{index}",
             )
             for index in range(config.num_layers)
@@ -87,6 +88,11 @@ class BertBackbone(keras.Model):
             else None
         )
         self.build()
+
+    @property
+    def token_embeddings(self) -> Any:
+        """The matrix of token embeddings, `(vocabulary_size, hidden_dim)`."""
+        return self.embeddings.token_embedding.embeddings
 
     def build(self, input_shape: Any = None) -> None:
         """Create the weights, which depend on the config only."""

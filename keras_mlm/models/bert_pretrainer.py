@@ -9,8 +9,14 @@ from keras_mlm.layers.modeling.masked_lm_head import MaskedLMHead
 from keras_mlm.layers.modeling.next_sentence_head import NextSentenceHead
 from keras_mlm.losses import cross_entropy_sums, weighted_mean_loss
 from keras_mlm.metrics import GlobalMean, accuracy_sums
+from keras_mlm.models.backbone_adapter import BackboneAdapter
 from keras_mlm.models.bert_backbone import BertBackbone
 from keras_mlm.models.text_methods import TextMethods
+
+FOREIGN = (
+    "a model around another library's backbone cannot be saved or exported: "
+    "keras_mlm.load_keras_hub(model) makes it one of this package"
+)
 
 
 @keras.saving.register_keras_serializable(package="keras_mlm")
@@ -23,8 +29,11 @@ class BertPretrainer(TextMethods, keras.Model):
     `next_sentence_accuracy`, all over everything seen since the epoch or evaluation began.
 
     Args:
-        config: `BertConfig`, the architecture.
+        config: `BertConfig`, the architecture; not given with a `backbone`, which says it.
         tokenizer: `WordPieceTokenizer` that text methods use. Defaults to `None`, no text methods.
+        backbone: `keras.Model`, an encoder of KerasHub to train instead of a new `BertBackbone`, see `BackboneAdapter`.
+            Such a model trains and answers like others, and becomes one that can be saved with
+            `interop.load_keras_hub`. Defaults to `None`.
         **kwargs: `name`, `dtype` of `keras.Model`.
 
     Call arguments:
@@ -48,16 +57,22 @@ class BertPretrainer(TextMethods, keras.Model):
 
     built: bool
 
-    def __init__(self, config: BertConfig, tokenizer: Any = None, **kwargs: Any) -> None:
+    def __init__(
+        self, config: BertConfig | None = None, tokenizer: Any = None, *, backbone: Any = None, **kwargs: Any
+    ) -> None:
         super().__init__(**{"name": "bert_pretrainer", **kwargs})  # one name, so that paths never differ
-        self.config = config
+        if (config is None) == (backbone is None):
+            raise InputError("a BertPretrainer needs either a config or a backbone")
+        self.backbone = BertBackbone(config) if config is not None else BackboneAdapter(backbone)
+        self.config = config = self.backbone.config
         self.tokenizer = tokenizer
-        self.backbone = BertBackbone(config)
         self.masked_lm_head = MaskedLMHead(
             config.vocabulary_size,
             config.hidden_dim,
             layer_norm_epsilon=config.layer_norm_epsilon,
             initializer_range=config.initializer_range,
+            activation=config.activation,
+            tied=config.tie_word_embeddings,
             name="masked_lm_head",
         )
         self.next_sentence_head = (
@@ -82,9 +97,10 @@ class BertPretrainer(TextMethods, keras.Model):
     def call(self, inputs: dict[str, Any], training: bool | None = None) -> dict[str, Any]:
         """Return the logits as a dict."""
         encoded = self.backbone(inputs, training=training)
-        token_embeddings = self.backbone.embeddings.token_embedding.embeddings
         outputs = {
-            "masked_lm": self.masked_lm_head(encoded["sequence_output"], inputs["mask_positions"], token_embeddings)
+            "masked_lm": self.masked_lm_head(
+                encoded["sequence_output"], inputs["mask_positions"], self.backbone.token_embeddings
+            )
         }
         if self.next_sentence_head is not None:
             outputs["next_sentence"] = self.next_sentence_head(encoded["pooled_output"])
@@ -140,6 +156,8 @@ class BertPretrainer(TextMethods, keras.Model):
 
     def get_config(self) -> dict[str, Any]:
         """Return plain data that `from_config` builds an equal model from, without a tokenizer."""
+        if isinstance(self.backbone, BackboneAdapter):
+            raise InputError(FOREIGN)
         return {"config": self.config.to_dict(), "name": self.name}
 
     @classmethod

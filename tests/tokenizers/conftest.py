@@ -1,8 +1,6 @@
 import argparse
 import json
-import random
 import textwrap
-from pathlib import Path
 
 import pytest
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
@@ -27,42 +25,6 @@ def hugging_face():
         return tokenizer
 
     return make
-
-
-@pytest.fixture(scope="session")
-def nasty_strings():
-    return json.loads(Path(__file__).with_name("nasty_strings.json").read_text(encoding="utf-8"))
-
-
-@pytest.fixture(scope="session")
-def generated_strings(nasty_strings):
-    """3,000 strings of 1 to 60 characters: runs of nasty ones, a script's letters, spaces and any code point."""
-    draw = random.Random(20260)
-    pool = sorted(set("".join(nasty_strings)))
-    scripts = [
-        "abcdefghij",
-        "ABCXYZ",
-        "0123456789",
-        "éÈüß",
-        "жЖёЁ",
-        "σΣΐ",
-        "中文字符",
-        "のがカ",
-        "한글",
-        " \t\n",
-        ".,!?-…“”",
-    ]
-
-    def run():
-        kind = draw.random()
-        if kind < 0.6:
-            return "".join(draw.choices(draw.choice(scripts), k=draw.randint(1, 8)))
-        if kind < 0.95:
-            return "".join(draw.choices(pool, k=draw.randint(1, 5)))
-        code_point = draw.randrange(0x110000 - 0x800)
-        return chr(code_point if code_point < 0xD800 else code_point + 0x800)
-
-    return ["".join(run() for _ in range(draw.randint(1, 10))) for _ in range(3000)]
 
 
 @pytest.fixture(scope="session")

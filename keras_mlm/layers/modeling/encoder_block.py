@@ -3,7 +3,7 @@ from typing import Any
 import keras
 
 from keras_mlm.layers.modeling.dropout import Dropout
-from keras_mlm.layers.modeling.gelu import gelu
+from keras_mlm.layers.modeling.gelu import ACTIVATIONS
 from keras_mlm.layers.modeling.multi_head_attention import MultiHeadAttention
 
 
@@ -23,6 +23,7 @@ class EncoderBlock(keras.layers.Layer):
         dropout: float in [0, 1), share dropped of attention scores and of both sub-layers' outputs. Defaults to `0.0`.
         layer_norm_epsilon: float. Defaults to `1e-12`.
         initializer_range: float, standard deviation of the truncated normal of the kernels. Defaults to `0.02`.
+        activation: `"gelu"` or `"gelu_tanh"`. Defaults to `"gelu"`.
         **kwargs: `name`, `dtype` of `keras.layers.Layer`.
 
     Call arguments:
@@ -56,6 +57,7 @@ class EncoderBlock(keras.layers.Layer):
         dropout: float = 0.0,
         layer_norm_epsilon: float = 1e-12,
         initializer_range: float = 0.02,
+        activation: str = "gelu",
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -67,6 +69,7 @@ class EncoderBlock(keras.layers.Layer):
         self.rate = dropout
         self.layer_norm_epsilon = layer_norm_epsilon
         self.initializer_range = initializer_range
+        self.activation = activation
 
         self.attention = MultiHeadAttention(
             num_heads,
@@ -125,7 +128,7 @@ class EncoderBlock(keras.layers.Layer):
             x = self.attention_norm(x)
 
         forward = self.intermediate_dense(self.output_norm(x) if self.norm == "pre" else x)
-        forward = self.output_dense(gelu(forward))
+        forward = self.output_dense(ACTIVATIONS[self.activation](forward))
         if self.output_dropout is not None:
             forward = self.output_dropout(forward, training=training)
         x = x + forward
@@ -149,4 +152,5 @@ class EncoderBlock(keras.layers.Layer):
             "dropout": self.rate,
             "layer_norm_epsilon": self.layer_norm_epsilon,
             "initializer_range": self.initializer_range,
+            "activation": self.activation,
         }

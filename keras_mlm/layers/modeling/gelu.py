@@ -1,6 +1,7 @@
 import math
 from typing import Any
 
+import keras
 from keras import ops
 
 
@@ -25,3 +26,20 @@ def gelu(x: Any) -> Any:
         - [Gaussian Error Linear Units](https://arxiv.org/abs/1606.08415)
     """
     return 0.5 * x * (1.0 + ops.erf(x * math.sqrt(0.5)))
+
+
+def gelu_tanh(x: Any) -> Any:
+    """Return the tanh approximation of `gelu` of every element, at most 5e-4 away from it.
+
+    For weights that were trained with it, such as KerasHub's and the Model Garden's.
+
+    Args:
+        x: float tensor.
+
+    Returns:
+        Tensor of the same shape.
+    """
+    return keras.activations.gelu(x, approximate=True)
+
+
+ACTIVATIONS = {"gelu": gelu, "gelu_tanh": gelu_tanh}

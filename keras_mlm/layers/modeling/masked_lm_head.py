@@ -3,27 +3,30 @@ from typing import Any
 import keras
 from keras import ops
 
-from keras_mlm.layers.modeling.gelu import gelu
+from keras_mlm.layers.modeling.gelu import ACTIVATIONS
 
 
 @keras.saving.register_keras_serializable(package="keras_mlm")
 class MaskedLMHead(keras.layers.Layer):
     """Predicts the tokens at the masked positions: dense, GELU and norm, then the product with the token embeddings.
 
-    Only the masked positions are computed, and the output matrix is the token embedding itself, handed in at each
-    call, so that there is one copy of it and both uses train it.
+    Only the masked positions are computed, and unless `tied` is off the output matrix is the token embedding itself,
+    handed in at each call, so that there is one copy of it and both uses train it.
 
     Args:
         vocabulary_size: int, number of tokens.
         hidden_dim: int, width of the hidden states.
         layer_norm_epsilon: float. Defaults to `1e-12`.
         initializer_range: float, standard deviation of the truncated normal of the kernel. Defaults to `0.02`.
+        activation: `"gelu"` or `"gelu_tanh"`. Defaults to `"gelu"`.
+        tied: bool, whether the output matrix is the token embedding; else the head has one of its own. Defaults to
+            `True`.
         **kwargs: `name`, `dtype` of `keras.layers.Layer`.
 
     Call arguments:
         sequence_output: float tensor `(batch, length, hidden_dim)`.
         mask_positions: int tensor `(batch, predictions)`; unused slots hold any position, such as 0.
-        token_embeddings: float tensor `(vocabulary_size, hidden_dim)`.
+        token_embeddings: float tensor `(vocabulary_size, hidden_dim)`; not used where `tied` is off.
 
     Returns:
         Logits `(batch, predictions, vocabulary_size)`.
@@ -45,6 +48,8 @@ class MaskedLMHead(keras.layers.Layer):
         *,
         layer_norm_epsilon: float = 1e-12,
         initializer_range: float = 0.02,
+        activation: str = "gelu",
+        tied: bool = True,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -52,6 +57,8 @@ class MaskedLMHead(keras.layers.Layer):
         self.hidden_dim = hidden_dim
         self.layer_norm_epsilon = layer_norm_epsilon
         self.initializer_range = initializer_range
+        self.activation = activation
+        self.tied = tied
         initializer = keras.initializers.TruncatedNormal(stddev=initializer_range)
         self.dense = keras.layers.Dense(hidden_dim, kernel_initializer=initializer, name="dense")
         self.norm = keras.layers.LayerNormalization(epsilon=layer_norm_epsilon, name="norm")
@@ -61,6 +68,15 @@ class MaskedLMHead(keras.layers.Layer):
         self.dense.build((None, self.hidden_dim))
         self.norm.build((None, self.hidden_dim))
         self.output_bias = self.add_weight(shape=(self.vocabulary_size,), initializer="zeros", name="output_bias")
+        self.output_embeddings = (
+            None
+            if self.tied
+            else self.add_weight(
+                shape=(self.vocabulary_size, self.hidden_dim),
+                initializer=keras.initializers.TruncatedNormal(stddev=self.initializer_range),
+                name="output_embeddings",
+            )
+        )
         self.built = True
 
     def call(self, sequence_output: Any, mask_positions: Any, token_embeddings: Any) -> Any:
@@ -71,8 +87,9 @@ class MaskedLMHead(keras.layers.Layer):
         row_starts = ops.reshape(ops.arange(batch, dtype="int32") * length, (-1, 1))
         flat_positions = ops.reshape(ops.cast(mask_positions, "int32") + row_starts, (-1,))
         x = ops.take(ops.reshape(sequence_output, (-1, self.hidden_dim)), flat_positions, axis=0)
-        x = self.norm(gelu(self.dense(x)))
-        logits = ops.matmul(x, ops.transpose(token_embeddings)) + self.output_bias
+        x = self.norm(ACTIVATIONS[self.activation](self.dense(x)))
+        output_embeddings = token_embeddings if self.output_embeddings is None else self.output_embeddings
+        logits = ops.matmul(x, ops.transpose(output_embeddings)) + self.output_bias
         return ops.reshape(logits, (-1, predictions, self.vocabulary_size))
 
     def compute_output_shape(
@@ -89,4 +106,6 @@ class MaskedLMHead(keras.layers.Layer):
             "hidden_dim": self.hidden_dim,
             "layer_norm_epsilon": self.layer_norm_epsilon,
             "initializer_range": self.initializer_range,
+            "activation": self.activation,
+            "tied": self.tied,
         }

@@ -36,3 +36,16 @@ def test_config_round_trip():
     copy.build((None, None, 8))
     copy.set_weights(head.get_weights())
     np.testing.assert_array_equal(copy(STATES, POSITIONS, EMBEDDINGS), head(STATES, POSITIONS, EMBEDDINGS))
+
+
+def test_an_untied_head_uses_its_own_matrix():
+    head = MaskedLMHead(11, 8, tied=False, activation="gelu_tanh")
+    head.build((None, None, 8))
+    tied = MaskedLMHead(11, 8, activation="gelu_tanh")
+    tied.build((None, None, 8))
+    bias, _, *others = head.get_weights()
+    tied.set_weights([bias, *others])
+    logits = head(STATES, POSITIONS, np.zeros_like(EMBEDDINGS))
+    np.testing.assert_allclose(logits, tied(STATES, POSITIONS, np.asarray(head.output_embeddings)), atol=1e-6)
+    copy = MaskedLMHead.from_config(head.get_config())
+    assert (copy.tied, copy.activation) == (False, "gelu_tanh")
