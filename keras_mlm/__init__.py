@@ -42,7 +42,7 @@ _MODULES = {
     "Yardsticks": "keras_mlm.evaluation.yardsticks",
     "cloze": "keras_mlm.evaluation.cloze",
     "evaluate_masked_lm": "keras_mlm.evaluation.masked_lm_evaluation",
-    "export_fill_mask": "keras_mlm.export.saved_model",
+    "export_saved_model": "keras_mlm.export.saved_model",
     # === At home among the others ===
     "load_google_bert": "keras_mlm.interop.google_bert",
     "load_hugging_face": "keras_mlm.interop.hugging_face",

@@ -15,11 +15,11 @@ def export(*, model: str, length: int = 128, top_k: int = 5, mask_slots: int = 8
         mask_slots: masks a text that are filled.
         version: number of the folder; by default the next free one.
     """
-    from keras_mlm.export.saved_model import export_fill_mask
+    from keras_mlm.export.saved_model import export_saved_model
     from keras_mlm.model_folder import load_model
 
     bert = load_model(model)
-    path = export_fill_mask(
+    path = export_saved_model(
         bert,
         model,
         length=min(length, bert.config.max_sequence_length),
@@ -27,7 +27,7 @@ def export(*, model: str, length: int = 128, top_k: int = 5, mask_slots: int = 8
         mask_slots=mask_slots,
         version=version,
     )
-    print(f"{path}: text in; tokens, scores, positions, token_count, truncated and unknown_count out")
+    print(path)
     return path
 
 
