@@ -11,6 +11,14 @@ from keras_mlm.export.text_rows import COUNTS, TextRows, trimmed
 if TYPE_CHECKING:
     from keras_mlm.models.bert_pretrainer import BertPretrainer
 
+# Ours, not the corpus': an export holds no text of it. Of different lengths, as requests are.
+EXAMPLES = [
+    "The [MASK] is open.",
+    "今天的[MASK]气很好。",
+    "We met at the [MASK] in the morning and walked along the river until it was [MASK].",
+]
+PAIR_EXAMPLES = {"text_a": ["It rained all day.", "他打开了门。"], "text_b": ["The street was wet.", "屋里没有人。"]}
+
 
 class PretrainerSignatures:
     """The signatures of a `BertPretrainer`; the first of `all()` is also `serving_default`.
@@ -44,37 +52,42 @@ class PretrainerSignatures:
             "scores": f"float32 (batch, {slots}, {top}): their probabilities; 0 in unused slots",
             "positions": f"int32 (batch, {slots}): the mask's place among the tokens, [CLS] being 0; -1 if unused",
         }
+        texts = {"text": EXAMPLES}
+        rows = self._rows(EXAMPLES)
         found = [
             Signature(
                 "fill_mask", self.fill_mask, text,
                 "Candidates for every [MASK] of a text; `truncated` is true too where masks outnumber the slots.",
                 {"tokens": f'string (batch, {slots}, {top}): the most probable first; "" in unused slots',
-                 **filled, **COUNTS},
+                 **filled, **COUNTS}, texts,
             ),
-            Signature("embed", self.embed, text, "One vector a text, in two ways.", {**vectors, **COUNTS}),
+            Signature("embed", self.embed, text, "One vector a text, in two ways.", {**vectors, **COUNTS}, texts),
             Signature(
                 "tokenize", self.tokenize, text,
                 "The row that the model sees, and where its tokens stand in the text.",
                 {"token_ids": f"int32 (batch, {width}): [CLS], the tokens, [SEP], [PAD]",
                  "tokens": f'string (batch, {width}): the same as strings; "" for [PAD]',
                  "starts": f"int32 (batch, {width}): first character (code point) of each; -1 for special tokens",
-                 "ends": f"int32 (batch, {width}): one past the last character; -1 for special tokens", **COUNTS},
+                 "ends": f"int32 (batch, {width}): one past the last character; -1 for special tokens",
+                 **COUNTS}, texts,
             ),
             Signature(
                 "score", self.score, text,
                 "How probable the model finds a text, each token masked on its own.",
                 {"log_likelihood": "float32 (batch): sum of the tokens' log probabilities, of the cut text",
-                 "pseudo_perplexity": "float32 (batch): exp of the mean loss a token; 0 without any token", **COUNTS},
+                 "pseudo_perplexity": "float32 (batch): exp of the mean loss a token; 0 without any token",
+                 **COUNTS}, texts,
             ),
             Signature(
                 "fill_mask_ids", self.fill_mask_ids, ids,
                 "fill_mask for clients with their own tokenizer.",
-                {"token_ids": f"int32 (batch, {slots}, {top}): the most probable first", **filled},
+                {"token_ids": f"int32 (batch, {slots}, {top}): the most probable first", **filled}, rows,
             ),
             Signature(
                 "embed_ids", self.embed_ids, ids,
                 "embed for clients with their own tokenizer.",
-                {"sequence_output": f"float32 (batch, {width}, {hidden}): the last layer; 0 at padding", **vectors},
+                {"sequence_output": f"float32 (batch, {width}, {hidden}): the last layer; 0 at padding",
+                 **vectors}, rows,
             ),
         ]  # fmt: skip
         if self.model.config.next_sentence:
@@ -83,10 +96,16 @@ class PretrainerSignatures:
                 Signature(
                     "next_sentence", self.next_sentence, pair, "Whether the second text follows the first.",
                     {"label": "string (batch): is_next or not_next",
-                     "probability": "float32 (batch): that the second follows the first", **COUNTS},
+                     "probability": "float32 (batch): that the second follows the first", **COUNTS}, PAIR_EXAMPLES,
                 )
             )  # fmt: skip
         return found
+
+    def _rows(self, texts: list[str]) -> dict[str, list[list[int]]]:
+        """Texts as rows of ids of the full width."""
+        tokens = self.model.tokenizer.tokenize(texts, mask_tokens=True)
+        packed = self.texts.packer((tokens,))
+        return {name: tf.cast(values, tf.int32).numpy().tolist() for name, values in packed.items()}
 
     def fill_mask(self, text: tf.Tensor) -> dict[str, tf.Tensor]:
         """Fill the `[MASK]`s of texts."""

@@ -1,14 +1,21 @@
 """Export for serving: a SavedModel that takes raw strings and needs nothing of this package."""
 
+import logging
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import keras
 
+from keras_mlm.errors import InputError
+from keras_mlm.export.serving_files import write_serving_files
 from keras_mlm.export.signatures_of import signatures_of
 from keras_mlm.export.version_folder import numbered, written_aside
+from keras_mlm.export.warm_up import write_warm_up
 
 if TYPE_CHECKING:
     from keras_mlm.models.bert_pretrainer import BertPretrainer
+
+logger = logging.getLogger(__name__)
 
 
 def export_saved_model(
@@ -35,7 +42,8 @@ def export_saved_model(
     Texts are strings `(batch,)`, UTF-8 (bytes that are none count as unknown characters). What takes text also returns
     `token_count`, `truncated` and `unknown_count`, `(batch,)` each. Every output has the batch first and fixed widths;
     README.md in the folder lists them all. It loads with `import tensorflow_text` before `tf.saved_model.load`, with
-    the TF 1 loader and TF Serving's.
+    the TF 1 loader and TF Serving's. Where tensorflow-serving-api is installed, the server's warm-up requests are in
+    it; the folder `serving` beside the numbers has the server's settings.
 
     Args:
         model: BertPretrainer with a tokenizer.
@@ -66,6 +74,12 @@ def export_saved_model(
     archive = keras.export.ExportArchive()
     for signature in signatures:
         archive.add_endpoint(signature.name, signature.function, input_signature=list(signature.inputs))
+    name = Path(folder).absolute().name
     with written_aside(path) as aside:
         archive.write_out(aside, verbose=False)
+        try:
+            write_warm_up(aside, name, signatures)
+        except InputError as error:
+            logger.info("%s has no warm-up requests: %s", path, error)
+        write_serving_files(folder, name)
     return path

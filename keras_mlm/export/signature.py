@@ -2,7 +2,9 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
 
@@ -16,6 +18,7 @@ class Signature:
         inputs: tuple of `tf.TensorSpec`, each named.
         summary: str, a sentence for the card.
         outputs: dict of output name to what it holds, shape and type first.
+        examples: dict of input name to a list of rows that warm a server up and show a client how to ask.
     """
 
     name: str
@@ -23,3 +26,13 @@ class Signature:
     inputs: tuple[tf.TensorSpec, ...]
     summary: str
     outputs: dict[str, str]
+    examples: dict[str, list[Any]]
+
+    def example(self, rows: int) -> dict[str, np.ndarray]:
+        """A request of so many rows, the examples over and over."""
+        batch = {}
+        for spec in self.inputs:
+            given = self.examples[spec.name]
+            dtype = object if spec.dtype == tf.string else spec.dtype.as_numpy_dtype
+            batch[spec.name] = np.array([given[row % len(given)] for row in range(rows)], dtype)
+        return batch

@@ -29,7 +29,7 @@ class TextRows:
     def __init__(self, tokenizer: "WordPieceTokenizer", length: int) -> None:
         self.tokenizer = tokenizer
         self.length = length
-        self._packer = SegmentPacker(
+        self.packer = SegmentPacker(
             length, tokenizer.cls_token_id, tokenizer.sep_token_id, pad_value=tokenizer.pad_token_id
         )
         # Outside of every graph: one tensor that all signatures capture is written once.
@@ -50,7 +50,7 @@ class TextRows:
             first texts' tokens, ragged int32.
         """
         tokens = [self.tokenizer.tokenize(text, mask_tokens=mask_tokens) for text in texts]
-        rows = trimmed(self._packer(tuple(tokens)))
+        rows = trimmed(self.packer(tuple(tokens)))
         count = tf.add_n([tf.cast(part.row_lengths(), tf.int32) for part in tokens])
         counts = {
             "token_count": count,
