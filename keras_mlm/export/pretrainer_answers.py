@@ -81,4 +81,5 @@ def encode(model: "BertPretrainer", rows: dict[str, tf.Tensor]) -> tuple[tf.Tens
 
 def _unit(vectors: tf.Tensor) -> tf.Tensor:
     squares = tf.reduce_sum(vectors * vectors, axis=1, keepdims=True)
-    return vectors * tf.math.rsqrt(tf.maximum(squares, 1e-12))
+    # Not smaller: the constants of a float16 file end there.
+    return vectors * tf.math.rsqrt(tf.maximum(squares, 1e-6))

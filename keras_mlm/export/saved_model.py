@@ -5,9 +5,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import keras
+import tensorflow as tf
 
 from keras_mlm.errors import InputError
-from keras_mlm.export.serving_files import write_serving_files
+from keras_mlm.export.export_card import CARD, export_card
+from keras_mlm.export.serving_files import docker_command, write_serving_files
 from keras_mlm.export.signatures_of import signatures_of
 from keras_mlm.export.version_folder import numbered, written_aside
 from keras_mlm.export.warm_up import write_warm_up
@@ -16,6 +18,29 @@ if TYPE_CHECKING:
     from keras_mlm.models.bert_pretrainer import BertPretrainer
 
 logger = logging.getLogger(__name__)
+
+_ABOUT = """
+Raw strings in, answers out: tokenizer, vocabulary and weights are inside, in float32. It needs TensorFlow and
+tensorflow-text of one minor version, or TF Serving, and nothing of the package that wrote it."""
+
+_USE = """\
+```python
+import tensorflow as tf
+import tensorflow_text  # the tokenizer's operations
+
+model = tf.saved_model.load("1")
+model.signatures["fill_mask"](text=tf.constant(["The [MASK] is open."]))
+```
+
+Without `import tensorflow_text`, loading ends with `Op type not registered`: it is what registers them.
+
+```bash
+{docker}
+
+curl -d '{{"instances": [{{"text": "The [MASK] is open."}}]}}' localhost:8501/v1/models/{name}:predict
+curl -d '{{"signature_name": "embed", "inputs": {{"text": ["One vector a text."]}}}}' \\
+  localhost:8501/v1/models/{name}:predict
+```"""
 
 
 def export_saved_model(
@@ -26,6 +51,7 @@ def export_saved_model(
     top_k: int = 5,
     mask_slots: int = 8,
     version: int | None = None,
+    model_folder: str | None = None,
 ) -> str:
     """Write a SavedModel that takes raw strings, as a numbered folder that TF Serving serves.
 
@@ -52,6 +78,7 @@ def export_saved_model(
         top_k: int, candidates a mask. Defaults to `5`.
         mask_slots: int, masks a text that are filled. Defaults to `8`.
         version: int, the number; by default the one after the highest that exists.
+        model_folder: str, the folder whose figures the card repeats; by default `folder`.
 
     Returns:
         The path of the numbered folder, a str.
@@ -81,5 +108,12 @@ def export_saved_model(
             write_warm_up(aside, name, signatures)
         except InputError as error:
             logger.info("%s has no warm-up requests: %s", path, error)
+        use = _USE.format(name=name, docker=docker_command(name))
+        card = export_card(
+            model, signatures, name=name, kind="SavedModel", about=_ABOUT, use=use, length=length,
+            model_folder=model_folder or folder,
+        )  # fmt: skip
+        with tf.io.gfile.GFile(tf.io.gfile.join(aside, CARD), "w") as file:
+            file.write(card)
         write_serving_files(folder, name)
     return path

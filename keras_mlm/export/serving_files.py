@@ -48,7 +48,7 @@ prometheus_config {
 """
 
 _COMPOSE = """\
-# docker compose -f {folder}/serving/docker-compose.yml up
+# docker compose -f serving/docker-compose.yml up
 services:
   {service}:
     image: {image}
@@ -153,11 +153,11 @@ def server_arguments(name: str) -> list[str]:
     ]
 
 
-def docker_command(name: str, folder: str) -> str:
-    """Return the line that serves a model folder with Docker."""
+def docker_command(name: str) -> str:
+    """Return the line that serves a model folder with Docker, said in the folder that holds the numbers."""
     return " \\\n  ".join(
         [
-            f'docker run --rm -p 8500:8500 -p 8501:8501 -v "$PWD/{folder}:/models/{name}:ro" {IMAGE}',
+            f'docker run --rm -p 8500:8500 -p 8501:8501 -v "$PWD:/models/{name}:ro" {IMAGE}',
             *server_arguments(name),
         ]
     )
@@ -184,7 +184,6 @@ def write_serving_files(folder: str, name: str) -> list[str]:
     service = re.sub(r"[^a-z0-9-]+", "-", name.lower()).strip("-") or "model"
     values = {
         "name": name,
-        "folder": folder,
         "service": service,
         "image": IMAGE,
         "largest": max(BATCH_SIZES),

@@ -22,13 +22,11 @@ def numbered(folder: str, version: int | None) -> str:
     Raises:
         InputError: the number exists, or is below 1.
     """
-    numbers = versions(folder)
-    if version is None:
-        version = max(numbers, default=0) + 1
+    version = next_version(folder) if version is None else version
     if version < 1:
         raise InputError(f"version must be at least 1, not {version}")
     path = tf.io.gfile.join(folder, str(version))
-    if version in numbers:
+    if version in versions(folder):
         raise InputError(f"{path} exists: remove it, or give another --version than {version}")
     return path
 
@@ -37,6 +35,11 @@ def versions(folder: str) -> list[int]:
     """Return the numbers of a folder's numbered folders, the lowest first; none where there is no folder."""
     names = tf.io.gfile.listdir(folder) if tf.io.gfile.exists(folder) else []
     return sorted(int(name.rstrip("/")) for name in names if name.rstrip("/").isdecimal())
+
+
+def next_version(*folders: str) -> int:
+    """Return the number after the highest that any of the folders has."""
+    return 1 + max((number for folder in folders for number in versions(folder)), default=0)
 
 
 @contextlib.contextmanager

@@ -18,7 +18,7 @@ def test_compose_and_kubernetes_start_the_server_on_those_settings(tmp_path):
     (container,) = deployment["spec"]["template"]["spec"]["containers"]
     assert service["image"] == container["image"]
     assert service["command"] == container["args"]
-    docker = docker_command("News_1", "saved_models/News_1").replace("\\\n", "").split()
+    docker = docker_command("News_1").replace("\\\n", "").split()
     assert docker[-len(service["command"]) :] == service["command"]
     for argument in service["command"]:
         if "/" in argument:
