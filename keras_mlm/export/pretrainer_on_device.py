@@ -92,7 +92,7 @@ class PretrainerOnDevice:
     def _filled(self) -> dict[str, str]:
         shape = f"(batch, {self.mask_slots}, {self.top_k})"
         return {
-            "token_ids": f"int32 {shape}: the most probable first",
+            "candidate_ids": f"int32 {shape}: the most probable first",
             "scores": f"float32 {shape}: their probabilities; 0 in unused slots",
             "positions": f"int32 (batch, {self.mask_slots}): place among the tokens, [CLS] being 0; -1 if unused",
         }
@@ -109,7 +109,7 @@ class PretrainerOnDevice:
         """Fill the masks of rows of ids."""
         rows = {"token_ids": token_ids, "segment_ids": segment_ids, "padding_mask": padding_mask > 0}
         ids, scores, positions = fill_masks(self.model, rows, self.top_k, self.mask_slots)
-        return {"token_ids": ids, "scores": scores, "positions": positions}
+        return {"candidate_ids": ids, "scores": scores, "positions": positions}
 
     def embed_ids(self, token_ids: tf.Tensor, segment_ids: tf.Tensor, padding_mask: tf.Tensor) -> dict[str, tf.Tensor]:
         """Vectors of rows of ids."""

@@ -81,7 +81,7 @@ class PretrainerSignatures:
             Signature(
                 "fill_mask_ids", self.fill_mask_ids, ids,
                 "fill_mask for clients with their own tokenizer.",
-                {"token_ids": f"int32 (batch, {slots}, {top}): the most probable first", **filled}, rows,
+                {"candidate_ids": f"int32 (batch, {slots}, {top}): the most probable first", **filled}, rows,
             ),
             Signature(
                 "embed_ids", self.embed_ids, ids,
@@ -191,7 +191,7 @@ class PretrainerSignatures:
         """Fill the masks of rows of ids."""
         rows = {"token_ids": token_ids, "segment_ids": segment_ids, "padding_mask": padding_mask > 0}
         ids, scores, positions = fill_masks(self.model, trimmed(rows), self.top_k, self.mask_slots)
-        return {"token_ids": ids, "scores": scores, "positions": positions}
+        return {"candidate_ids": ids, "scores": scores, "positions": positions}
 
     def embed_ids(self, token_ids: tf.Tensor, segment_ids: tf.Tensor, padding_mask: tf.Tensor) -> dict[str, tf.Tensor]:
         """Vectors of rows of ids."""

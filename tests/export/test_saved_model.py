@@ -33,7 +33,7 @@ SIGNATURES = {
         {"text_a": (tf.string, [None]), "text_b": (tf.string, [None])},
         {"label": [None], "probability": [None], **COUNTS},
     ),
-    "fill_mask_ids": (IDS, {"token_ids": [None, SLOTS, TOP_K], **FILLED}),
+    "fill_mask_ids": (IDS, {"candidate_ids": [None, SLOTS, TOP_K], **FILLED}),
     "embed_ids": (IDS, {"sequence_output": [None, LENGTH, HIDDEN], **VECTORS}),
 }
 
@@ -144,7 +144,7 @@ def test_ids_in_answers_what_text_in_answers(model, served):
     for name in ("scores", "positions"):
         np.testing.assert_allclose(ids[name], text[name], atol=1e-5)
     used = text["positions"] >= 0
-    tokens = [model.tokenizer.id_to_token(i).encode() for i in ids["token_ids"][used].flatten()]
+    tokens = [model.tokenizer.id_to_token(i).encode() for i in ids["candidate_ids"][used].flatten()]
     assert tokens == text["tokens"][used].flatten().tolist()
     outputs = served("embed_ids", **inputs)
     padding_mask = inputs["padding_mask"] > 0

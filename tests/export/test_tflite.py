@@ -55,7 +55,7 @@ class TestFiles:
             assert found[name].shape == value.shape
             if name in ("scores", "mean_pooled", "cls"):
                 np.testing.assert_allclose(found[name], value, atol=tolerance)
-            elif name != "token_ids" and value.dtype.kind != "f":
+            elif name != "candidate_ids" and value.dtype.kind != "f":
                 np.testing.assert_array_equal(found[name], value)
 
     @pytest.mark.parametrize("precision", PRECISIONS)
@@ -75,7 +75,7 @@ class TestFiles:
                 self.close(precision, found, expected)
                 if precision == "float32" and "positions" in expected:
                     used = expected["positions"] >= 0
-                    np.testing.assert_array_equal(found["token_ids"][used], expected["token_ids"][used])
+                    np.testing.assert_array_equal(found["candidate_ids"][used], expected["candidate_ids"][used])
 
     @pytest.mark.parametrize("precision", PRECISIONS)
     def test_text_in(self, exported, precision):
@@ -94,7 +94,7 @@ class TestFiles:
                 self.close(precision, found, expected)
                 if precision == "float32" and signature.name.startswith("fill_mask") and row < 2:
                     for slot, candidates in enumerate(answers[row]):
-                        tokens = [model.tokenizer.id_to_token(i) for i in found["token_ids"][0, slot]]
+                        tokens = [model.tokenizer.id_to_token(i) for i in found["candidate_ids"][0, slot]]
                         assert tokens == [candidate.token for candidate in candidates]
 
     def check_tokens(self, exported, texts):
