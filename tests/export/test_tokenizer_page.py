@@ -9,7 +9,7 @@ import pytest
 
 from keras_mlm.export.tokenizer_page import tokenizer_page, tokenizer_vectors
 from keras_mlm.export.tokenizer_strings import tokenizer_strings
-from keras_mlm.tokenizers.train_vocabulary import train_vocabulary
+from keras_mlm.tokenizers.learn_vocabulary import learn_vocabulary
 from keras_mlm.tokenizers.word_piece_tokenizer import WordPieceTokenizer
 
 ROOT = Path(__file__).parents[2]
@@ -20,7 +20,7 @@ def tokenizer(request):
     """A tokenizer whose vocabulary comes from half of the texts, so that the other half has unknown words."""
     normalization, lowercase = request.param
     texts = tokenizer_strings()[1::2]
-    vocabulary = train_vocabulary(texts, 600, exact=False, normalization=normalization, lowercase=lowercase).vocabulary
+    vocabulary = learn_vocabulary(texts, 600, exact=False, normalization=normalization, lowercase=lowercase).vocabulary
     return WordPieceTokenizer(vocabulary, normalization=normalization, lowercase=lowercase)
 
 
