@@ -42,7 +42,9 @@ _MODULES = {
     "Yardsticks": "keras_mlm.evaluation.yardsticks",
     "cloze": "keras_mlm.evaluation.cloze",
     "evaluate_masked_lm": "keras_mlm.evaluation.masked_lm_evaluation",
-    "export_fill_mask": "keras_mlm.export.saved_model",
+    "export_onnx": "keras_mlm.export.onnx",
+    "export_saved_model": "keras_mlm.export.saved_model",
+    "export_tflite": "keras_mlm.export.tflite",
     # === At home among the others ===
     "load_google_bert": "keras_mlm.interop.google_bert",
     "load_hugging_face": "keras_mlm.interop.hugging_face",

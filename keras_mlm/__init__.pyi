@@ -11,7 +11,9 @@ from keras_mlm.errors import RunError as RunError
 from keras_mlm.evaluation.cloze import cloze as cloze
 from keras_mlm.evaluation.masked_lm_evaluation import evaluate_masked_lm as evaluate_masked_lm
 from keras_mlm.evaluation.yardsticks import Yardsticks as Yardsticks
-from keras_mlm.export.saved_model import export_fill_mask as export_fill_mask
+from keras_mlm.export.onnx import export_onnx as export_onnx
+from keras_mlm.export.saved_model import export_saved_model as export_saved_model
+from keras_mlm.export.tflite import export_tflite as export_tflite
 from keras_mlm.interop.google_bert import load_google_bert as load_google_bert
 from keras_mlm.interop.hugging_face import load_hugging_face as load_hugging_face
 from keras_mlm.interop.hugging_face import save_hugging_face as save_hugging_face

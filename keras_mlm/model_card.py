@@ -86,13 +86,14 @@ def model_card(
         objectives="to fill masks and to tell whether two passages follow each other"
         if config.next_sentence
         else "to fill masks",
-        model=_table(model),
-        training=_table(training or {}),
-        results=_table(metrics or {}),
+        model=markdown_table(model),
+        training=markdown_table(training or {}),
+        results=markdown_table(metrics or {}),
     )
 
 
-def _table(entries: dict[str, Any]) -> str:
+def markdown_table(entries: dict[str, Any]) -> str:
+    """Return entries as a Markdown table of two columns; what is no plain value is left out."""
     rows = [
         f"| {key} | {f'{value:.4g}' if isinstance(value, float) else value} |"
         for key, value in entries.items()

@@ -1,34 +1,68 @@
-"""Export a trained model for serving."""
+"""Export a trained model for servers, phones and onnxruntime."""
 
 from keras_mlm import command_line
+from keras_mlm.errors import InputError
+
+FORMATS = ("saved_model", "tflite", "onnx")
 
 
-def export(*, model: str, length: int = 128, top_k: int = 5, mask_slots: int = 8, version: int | None = None) -> str:
-    """Write a SavedModel that takes raw strings, as a numbered folder inside the model folder.
+def export(
+    *,
+    model: str,
+    output: str | None = None,
+    formats: list[str] | None = None,
+    length: int | None = None,
+    top_k: int = 5,
+    mask_slots: int = 8,
+    version: int | None = None,
+) -> list[str]:
+    """Write a SavedModel that takes raw strings, TFLite files and ONNX files, each as a numbered folder.
 
-    Point TF Serving at the model folder: it serves the highest number. An existing number is never overwritten.
+    The SavedModel is OUTPUT/NUMBER, where TF Serving looks for it, its settings OUTPUT/serving; the others are
+    OUTPUT/tflite/NUMBER and OUTPUT/onnx/NUMBER. An existing number is never overwritten. A README.md in each says how
+    to ask it.
 
     Args:
         model: model folder, as recipes/pretrain.py writes it.
-        length: tokens of the longest text that is not cut.
+        output: folder of the numbered folders; by default the model folder.
+        formats: saved_model, tflite, onnx, one or several, with commas or spaces between; by default saved_model.
+        length: tokens of the longest text that is not cut; by default 128, or what the model has.
         top_k: candidates a mask.
         mask_slots: masks a text that are filled.
-        version: number of the folder; by default the next free one.
+        version: number of the folders; by default the next that is free in all of them.
     """
-    from keras_mlm.export.saved_model import export_fill_mask
+    wanted = [name for entry in formats or ["saved_model"] for name in entry.split(",") if name]
+    unknown = [name for name in wanted if name not in FORMATS]
+    if unknown or not wanted:
+        raise InputError(f"unknown format {', '.join(unknown) or repr('')}: known are {', '.join(FORMATS)}")
+
+    from keras_mlm.export.onnx import export_onnx
+    from keras_mlm.export.saved_model import export_saved_model
+    from keras_mlm.export.tflite import export_tflite
+    from keras_mlm.export.version_folder import next_version, numbered
     from keras_mlm.model_folder import load_model
 
     bert = load_model(model)
-    path = export_fill_mask(
-        bert,
-        model,
-        length=min(length, bert.config.max_sequence_length),
-        top_k=top_k,
-        mask_slots=mask_slots,
-        version=version,
-    )
-    print(f"{path}: text in; tokens, scores, positions, token_count, truncated and unknown_count out")
-    return path
+    output = output or model
+    homes = {"saved_model": output, "tflite": f"{output}/tflite", "onnx": f"{output}/onnx"}
+    version = next_version(*(homes[name] for name in wanted)) if version is None else version
+    for name in wanted:
+        numbered(homes[name], version)  # none is written where one exists
+    writers = {"saved_model": export_saved_model, "tflite": export_tflite, "onnx": export_onnx}
+    paths = []
+    for name in dict.fromkeys(wanted):
+        path = writers[name](
+            bert,
+            output,
+            length=min(128, bert.config.max_sequence_length) if length is None else length,
+            top_k=top_k,
+            mask_slots=mask_slots,
+            version=version,
+            model_folder=model,
+        )
+        print(path, flush=True)
+        paths.append(path)
+    return paths
 
 
 if __name__ == "__main__":

@@ -66,9 +66,9 @@ def quickstart(
     if Path(folder, "1").is_dir():
         print(f"{folder}/1 is there already")
     else:
-        from keras_mlm.export.saved_model import export_fill_mask
+        from keras_mlm.export.saved_model import export_saved_model
 
-        print(export_fill_mask(model, folder))
+        print(export_saved_model(model, folder))
 
     if "total_seconds" not in done:
         metrics = write_metrics(folder, {"total_seconds": round(time.time() - start, 1)})

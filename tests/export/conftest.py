@@ -1,0 +1,63 @@
+"""A small model of each kind of tokenizer and its export, made once for all tests of this folder."""
+
+import shutil
+from pathlib import Path
+
+import keras
+import pytest
+import tensorflow as tf
+
+from keras_mlm.config import BertConfig
+from keras_mlm.export.saved_model import export_saved_model
+from keras_mlm.models.bert_pretrainer import BertPretrainer
+from keras_mlm.tokenizers.vocabulary_file import SPECIAL_TOKENS
+from keras_mlm.tokenizers.word_piece_tokenizer import WordPieceTokenizer
+
+# Enough filler that a vocabulary written twice, or weights written twice, would show in the sizes.
+VOCABULARY = [*SPECIAL_TOKENS, "paris", "is", "the", "capital", "of", "france", ".", "##s", "中", "国",
+              *(f"filler{number}" for number in range(3000))]  # fmt: skip
+LENGTH, TOP_K, SLOTS = 16, 4, 3
+
+
+def _make_model(normalization="fast", **overrides):
+    keras.utils.set_random_seed(11)
+    config = BertConfig(**{
+        "vocabulary_size": len(VOCABULARY), "num_layers": 2, "num_heads": 2, "hidden_dim": 32, "intermediate_dim": 64,
+        "max_sequence_length": 32, "initializer_range": 0.5, **overrides,
+    })  # fmt: skip
+    return BertPretrainer(config, tokenizer=WordPieceTokenizer(VOCABULARY, normalization=normalization))
+
+
+@pytest.fixture(scope="session")
+def make_model():
+    return _make_model
+
+
+@pytest.fixture(scope="session", params=["fast", "bert"])
+def model(request):
+    """Pre-norm and rotary with the fast tokenizer, the paper's with the exact one."""
+    style = {"norm": "pre", "position": "rotary"} if request.param == "fast" else {}
+    return _make_model(request.param, **style)
+
+
+@pytest.fixture(scope="session")
+def exported(model, tmp_path_factory) -> Path:
+    """The export, moved away from where it was written."""
+    folder = tmp_path_factory.mktemp("model")
+    path = export_saved_model(model, str(folder), length=LENGTH, top_k=TOP_K, mask_slots=SLOTS)
+    assert path == str(folder / "1")
+    return Path(shutil.move(path, tmp_path_factory.mktemp("elsewhere") / "moved"))
+
+
+@pytest.fixture(scope="session")
+def served(exported):
+    """The signatures of the loaded export, each a callable of named inputs that returns numpy arrays."""
+    loaded = tf.saved_model.load(str(exported))
+
+    def call(name, **inputs):
+        tensors = {key: tf.constant(value) for key, value in inputs.items()}
+        return {key: value.numpy() for key, value in loaded.signatures[name](**tensors).items()}
+
+    call.signatures = loaded.signatures
+    call.keep = loaded  # the signatures hold its variables weakly
+    return call
