@@ -41,6 +41,8 @@ def convert(
     if architecture is not None and kind != "hf":
         raise InputError("--architecture is for --to hf:FOLDER")
 
+    import tensorflow as tf
+
     from keras_mlm.interop.hugging_face import save_hugging_face
     from keras_mlm.interop.keras_hub import save_keras_hub
     from keras_mlm.interop.parity import beside_transformers, compare
@@ -68,7 +70,7 @@ def convert(
             print(f"{name:30}   " + "  ".join(_shown(found.get(output)) for output in figures["written"]))
         elif found is None:
             print(f"{name:30}   not compared: transformers with PyTorch is not installed")
-    with open(Path(folder) / "parity.json", "w", encoding="utf-8") as file:
+    with tf.io.gfile.GFile(tf.io.gfile.join(folder, "parity.json"), "w") as file:
         file.write(dump_json(figures))
     print(f"\nwritten to {folder}")
     return figures

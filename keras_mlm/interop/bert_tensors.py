@@ -2,6 +2,7 @@
 
 import dataclasses
 import logging
+import math
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import numpy as np
 from keras import ops
 
+from keras_mlm.config import BertConfig
 from keras_mlm.errors import InputError
 from keras_mlm.models.bert_pretrainer import BertPretrainer
 
@@ -121,6 +123,16 @@ def is_tied(tensors: Mapping[str, CheckpointTensor]) -> bool:
         return True
     decoder, embeddings = tensors[DECODER], tensors[WORD_EMBEDDINGS]
     return decoder.shape == embeddings.shape and np.array_equal(decoder.read(), embeddings.read())
+
+
+def check_sizes(config: BertConfig, tensors: Mapping[str, CheckpointTensor], source: str) -> None:
+    """Refuse a config that asks for far more than the checkpoint holds, before a model of that size is made."""
+    hidden, inner = config.hidden_dim, config.intermediate_dim
+    rows = config.vocabulary_size + config.max_sequence_length + config.num_segments
+    asked = rows * hidden + config.num_layers * (4 * hidden * hidden + 2 * hidden * inner)
+    held = sum(math.prod(tensor.shape) for tensor in tensors.values())
+    if asked > 10 * held + 1_000_000:
+        raise InputError(f"{source}: the config asks for {asked:,} parameters, the weights hold {held:,}")
 
 
 def fill(

@@ -2,6 +2,7 @@
 
 import dataclasses
 import hashlib
+import logging
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,6 +13,8 @@ from keras_mlm.errors import InputError
 from keras_mlm.interop.named_model import load_named
 from keras_mlm.models.bert_pretrainer import BertPretrainer
 from keras_mlm.tokenizers.word_piece_tokenizer import WordPieceTokenizer
+
+logger = logging.getLogger(__name__)
 
 
 def with_new_words(tokenizer: WordPieceTokenizer, words: Sequence[str], source: str = "the new words") -> list[str]:
@@ -55,6 +58,8 @@ def continued_model(
 ) -> BertPretrainer:
     """Return a model to train on with data that was prepared with its vocabulary, or with that and more words.
 
+    A new word's embedding is the mean of those of the pieces that it was spelt with before.
+
     Args:
         name: str, see `load_named`. Heads that do not fit are left out.
         tokenizer: WordPieceTokenizer that the data was prepared with.
@@ -66,8 +71,6 @@ def continued_model(
 
     Raises:
         InputError: the data was prepared with another vocabulary, case or normalisation.
-
-    A new word's embedding is the mean of those of the pieces that it was spelt with before.
 
     Example:
         ```python
@@ -96,6 +99,8 @@ def continued_model(
             if variable.path in by_token and pieces:
                 value = np.concatenate([value, [value[ids].mean(axis=0) for ids in pieces]])
             variable.assign(value)
+    if next_sentence and not start.config.next_sentence:
+        logger.warning("%s has no pooler and no next-sentence head: new ones, to be trained", name)
     return model
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_mlm.errors import InputError
-from keras_mlm.interop.bert_tensors import NEXT_SENTENCE, POOLER, CheckpointTensor, fill, part_of
+from keras_mlm.interop.bert_tensors import NEXT_SENTENCE, POOLER, CheckpointTensor, check_sizes, fill, part_of
 from keras_mlm.interop.checkpoint_folder import CheckpointFolder
 from keras_mlm.interop.hugging_face_config import read_config
 from keras_mlm.interop.hugging_face_names import canonical_names
@@ -70,6 +70,7 @@ def load_google_bert(folder: str, *, lowercase: bool | None = None, strict: bool
             f"{place}/{VOCABULARY} has {tokenizer.vocabulary_size} tokens, but vocab_size {config.vocabulary_size} in "
             f"{CONFIG}: it belongs to another model"
         )
+    check_sizes(config, tensors, source)
     model = BertPretrainer(config, tokenizer=tokenizer, dtype="float32")
     fill(model, tensors, f"{place}/{prefix}", strict=strict)
     return model

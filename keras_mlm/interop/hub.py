@@ -14,6 +14,7 @@ _FILES = (
     "*.safetensors",
     "*.safetensors.index.json",
 )
+_SUBFOLDERS = "*/*"
 _NAME = re.compile(r"[\w.-]+(/[\w.-]+)?")
 
 
@@ -40,10 +41,14 @@ def local_folder(folder_or_name: str) -> str:
     from huggingface_hub import errors
 
     try:
-        path = huggingface_hub.snapshot_download(folder_or_name, allow_patterns=list(_FILES))
+        path = huggingface_hub.snapshot_download(
+            folder_or_name, allow_patterns=list(_FILES), ignore_patterns=_SUBFOLDERS
+        )
         if not any(Path(path).glob("*.safetensors")):
             # Only where there is nothing better: the weights would be fetched twice.
-            path = huggingface_hub.snapshot_download(folder_or_name, allow_patterns=[*_FILES, "tf_model.h5"])
+            path = huggingface_hub.snapshot_download(
+                folder_or_name, allow_patterns=[*_FILES, "tf_model.h5"], ignore_patterns=_SUBFOLDERS
+            )
     except (errors.RepositoryNotFoundError, errors.HFValidationError) as error:
         raise InputError(f"{folder_or_name}: no such folder, and no such repository on the hub ({error})") from error
     except (errors.LocalEntryNotFoundError, errors.OfflineModeIsEnabled) as error:
@@ -51,6 +56,6 @@ def local_folder(folder_or_name: str) -> str:
             f"{folder_or_name} is no folder, not in the cache of huggingface_hub, and the hub cannot be reached or "
             f"HF_HUB_OFFLINE is set ({error})"
         ) from error
-    except OSError as error:
+    except Exception as error:  # whatever the network, the disk or the hub did: each has errors of its own
         raise RunError(f"{folder_or_name} could not be fetched from the hub ({error})") from error
     return path

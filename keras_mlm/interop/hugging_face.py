@@ -16,6 +16,7 @@ from keras_mlm.interop.bert_tensors import (
     NEXT_SENTENCE,
     POOLER,
     CheckpointTensor,
+    check_sizes,
     fill,
     is_tied,
     part_of,
@@ -114,6 +115,7 @@ def load_hugging_face(folder_or_name: str, *, strict: bool = True) -> BertPretra
         next_sentence=bool(parts & {POOLER, NEXT_SENTENCE}),
         tie_word_embeddings=is_tied(tensors),
     )
+    check_sizes(sizes, tensors, f"{folder}/{CONFIG}")
     model = BertPretrainer(sizes, tokenizer=tokenizer, dtype="float32")
     expected = CLASSES[architecture] if architecture else ()
     fill(model, tensors, str(folder), expected=expected, strict=strict)

@@ -1,6 +1,9 @@
 """KerasHub's BERT, in and out."""
 
 import logging
+import os
+import shutil
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -158,11 +161,15 @@ def save_keras_hub(model: BertPretrainer, folder: str) -> None:
 
     strips = strips_accents(tokenizer.normalization, tokenizer.lowercase, tokenizer.strip_accents)
     theirs = keras_hub.models.BertTokenizer(tokenizer.vocabulary, lowercase=tokenizer.lowercase, strip_accents=strips)
+    aside = f"{folder.rstrip('/')}.writing-{os.getpid()}"
     try:
-        backbone.save_to_preset(folder)
-        theirs.save_to_preset(folder)
+        backbone.save_to_preset(aside)
+        theirs.save_to_preset(aside)
+        Path(aside).replace(folder)
     except OSError as error:
-        raise RunError(f"{folder} could not be written: {error}") from error
+        raise RunError(f"{folder} could not be written, nothing of it is left: {error}") from error
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
 
 
 def _our_tokenizer(tokenizer: Any) -> WordPieceTokenizer | None:

@@ -240,6 +240,8 @@ def edit(folder, name, **entries):
         ({"architectures": ["RobertaForMaskedLM"]}, "RobertaForMaskedLM"),
         ({"architectures": [{"file": "/etc/passwd"}]}, "names the class"),
         ({"vocab_size": 99}, "63 tokens, but vocab_size 99"),
+        ({"num_hidden_layers": 10**9}, "asks for .* parameters, the weights hold"),
+        ({"max_position_embeddings": 10**12}, "asks for .* parameters, the weights hold"),
         ({"num_hidden_layers": 3}, r"missing bert\.encoder\.layer\.2\."),
     ],
 )
