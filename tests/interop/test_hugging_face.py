@@ -2,8 +2,10 @@ import json
 import logging
 import shutil
 import struct
+import sys
 from pathlib import Path
 
+import ml_dtypes
 import numpy as np
 import pytest
 from checkpoints import (
@@ -83,11 +85,15 @@ def test_a_bare_encoder_without_pooler_loads_and_says_what_is_new(tmp_path, capl
     assert not model.config.next_sentence
 
 
-def test_half_precision_is_widened(pretraining_folder, tmp_path):
+@pytest.mark.parametrize("kind", ["float16", "bfloat16", "float64"])
+def test_other_precisions_become_float32(pretraining_folder, tmp_path, kind):
     _, tensors = pretraining_folder
-    halves = {name: tensor.astype("float16") for name, tensor in tensors.items()}
-    model, batch = load_hugging_face(write_folder(tmp_path / "half", halves)), rows()
-    assert_computes(model, numpy_bert(halves, batch), batch)
+    stored = {
+        name: tensor.astype(ml_dtypes.bfloat16 if kind == "bfloat16" else kind) for name, tensor in tensors.items()
+    }
+    model, batch = load_hugging_face(write_folder(tmp_path / "half", stored)), rows()
+    assert_computes(model, numpy_bert(stored, batch), batch)
+    assert {variable.dtype for variable in model.weights} == {"float32"}
 
 
 def test_sharded_weights_are_the_same_model(pretraining_folder, tmp_path):
@@ -155,6 +161,18 @@ def test_a_folder_with_a_model_is_left_alone(pretraining_folder):
     with pytest.raises(InputError, match="holds a model already"):
         save_hugging_face(load_hugging_face(folder), folder)
     assert (Path(folder) / "model.safetensors").read_bytes() == before
+
+
+def test_without_safetensors_the_extra_is_named_and_nothing_written(pretraining_folder, tmp_path, monkeypatch):
+    model = load_hugging_face(pretraining_folder[0])
+    monkeypatch.setitem(sys.modules, "safetensors", None)
+    for call in (
+        lambda: load_hugging_face(pretraining_folder[0]),
+        lambda: save_hugging_face(model, str(tmp_path / "o")),
+    ):
+        with pytest.raises(InputError, match=r"keras-mlm\[interop\]"):
+            call()
+    assert not (tmp_path / "o").exists()
 
 
 # === Tensors that do not fit ===
