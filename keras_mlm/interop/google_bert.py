@@ -20,7 +20,7 @@ from keras_mlm.interop.tensorflow_names import (
     is_model_garden,
 )
 from keras_mlm.models.bert_pretrainer import BertPretrainer
-from keras_mlm.tokenizers.vocabulary_file import SPECIAL_TOKENS, read_vocabulary
+from keras_mlm.tokenizers.vocabulary_file import read_vocabulary
 from keras_mlm.tokenizers.word_piece_tokenizer import WordPieceTokenizer
 
 CONFIG, VOCABULARY = "bert_config.json", "vocab.txt"
@@ -36,8 +36,8 @@ def load_google_bert(folder: str, *, lowercase: bool | None = None, strict: bool
     Args:
         folder: str, the folder, or the checkpoint in it without its ending, such as `"bert/model.ckpt-20000"`, where
             there are several.
-        lowercase: bool, whether text is lower-cased; the files do not say. Defaults to `None`: unless the vocabulary
-            has tokens with capital letters.
+        lowercase: bool, whether text is lower-cased; the files do not say. Defaults to `None`: unless more than 1 % of
+            the vocabulary's tokens have capital letters.
         strict: bool, whether a head that is missing in part, unknown or of another shape is an error; otherwise it is
             left out, and a warning lists it. Defaults to `True`.
 
@@ -84,8 +84,10 @@ def load_google_bert_tokenizer(folder: str, *, lowercase: bool | None = None) ->
 def _tokenizer(place: CheckpointFolder, lowercase: bool | None) -> WordPieceTokenizer:
     vocabulary = read_vocabulary(str(place.file(VOCABULARY)))
     if lowercase is None:
-        words = (token for token in vocabulary if token not in SPECIAL_TOKENS and not token.startswith("[unused"))
-        lowercase = not any("A" <= character <= "Z" for token in words for character in token)
+        # Not a single one: the lower-cased Chinese vocabulary has an <S> and a <T>.
+        words = (token for token in vocabulary if not token.startswith("["))
+        capitals = sum(any("A" <= character <= "Z" for character in word) for word in words)
+        lowercase = capitals <= 0.01 * len(vocabulary)
     try:
         return WordPieceTokenizer(vocabulary, normalization="bert", lowercase=lowercase)
     except InputError as error:

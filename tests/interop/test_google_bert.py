@@ -1,4 +1,5 @@
 import json
+import lzma
 import logging
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import tensorflow as tf
 from checkpoints import CONFIG, PARTS, VOCABULARY, assert_computes, numpy_bert, random_tensors, rows
 
 from keras_mlm.errors import InputError
-from keras_mlm.interop.google_bert import load_google_bert
+from keras_mlm.interop.google_bert import load_google_bert, load_google_bert_tokenizer
 
 ALL = PARTS["BertForPreTraining"]
 
@@ -71,6 +72,21 @@ def test_a_vocabulary_with_capitals_is_cased(tmp_path):
     (tmp_path / "bert/vocab.txt").write_text("\n".join(cased), encoding="utf-8")
     assert load_google_bert(folder).tokenizer.lowercase is False
     assert load_google_bert(folder, lowercase=True).tokenizer.lowercase is True
+
+
+@pytest.mark.parametrize(("name", "lowercase"), [("uncased", True), ("cased", False), ("chinese", True)])
+def test_googles_vocabularies_tell_their_case(tmp_path, shared_data, name, lowercase):
+    write_google(tmp_path / "bert", random_tensors(CONFIG, ALL))
+    vocabulary = lzma.decompress((shared_data / f"vocab/bert-base-{name}-vocab.txt.xz").read_bytes())
+    (tmp_path / "bert/vocab.txt").write_bytes(vocabulary)
+    assert load_google_bert_tokenizer(str(tmp_path / "bert")).lowercase is lowercase
+
+
+def test_a_lower_cased_vocabulary_may_have_a_few_capitals(tmp_path):
+    write_google(tmp_path / "bert", random_tensors(CONFIG, ALL))
+    words = [*VOCABULARY, "<S>", *(f"{a}{b}" for a in "abcdefghij" for b in "abcdefghijkl")]
+    (tmp_path / "bert/vocab.txt").write_text("\n".join(words), encoding="utf-8")
+    assert load_google_bert_tokenizer(str(tmp_path / "bert")).lowercase is True
 
 
 def test_of_several_checkpoints_one_is_named(tmp_path):
