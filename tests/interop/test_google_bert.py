@@ -1,6 +1,6 @@
 import json
-import lzma
 import logging
+import lzma
 from pathlib import Path
 
 import numpy as np
