@@ -44,7 +44,7 @@ def convert(
     import tensorflow as tf
 
     from keras_mlm.interop.hugging_face import save_hugging_face
-    from keras_mlm.interop.keras_hub import save_keras_hub
+    from keras_mlm.interop.keras_hub_preset import save_keras_hub_preset
     from keras_mlm.interop.parity import beside_transformers, compare
     from keras_mlm.model_folder import save_model
 
@@ -53,7 +53,7 @@ def convert(
     if kind == "hf":
         save_hugging_face(model, folder, architecture=architecture)
     elif kind == "keras_hub":
-        save_keras_hub(model, folder)
+        save_keras_hub_preset(model, folder)
     else:
         save_model(model, folder)
 

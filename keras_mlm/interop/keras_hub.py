@@ -1,21 +1,17 @@
 """KerasHub's BERT, in and out."""
 
 import logging
-import os
-import shutil
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from keras import ops
 
 from keras_mlm.config import BertConfig
-from keras_mlm.errors import InputError, RunError
+from keras_mlm.errors import InputError
 from keras_mlm.interop.bert_tensors import CheckpointTensor, fill, slots
 from keras_mlm.layers.modeling.gelu import ACTIVATIONS
 from keras_mlm.models.backbone_adapter import BackboneAdapter
 from keras_mlm.models.bert_pretrainer import BertPretrainer
-from keras_mlm.tokenizers.normalization import strips_accents
 from keras_mlm.tokenizers.word_piece_tokenizer import WordPieceTokenizer
 
 logger = logging.getLogger(__name__)
@@ -140,36 +136,6 @@ def to_keras_hub(model: BertPretrainer) -> Any:
             layer._feedforward_intermediate_dense.activation = ACTIVATIONS["gelu"]
         logger.warning("KerasHub presets know the tanh-GELU only: a saved one will be up to 5e-4 a layer away")
     return backbone
-
-
-def save_keras_hub(model: BertPretrainer, folder: str) -> None:
-    """Write a model as a preset folder that `keras_hub.models.BertBackbone.from_preset` reads, with its tokenizer.
-
-    Args:
-        model: BertPretrainer with a tokenizer, see `to_keras_hub`.
-        folder: str, local folder, new or empty.
-
-    Raises:
-        InputError: KerasHub's BERT cannot compute what this model does.
-        RunError: the folder could not be written.
-    """
-    tokenizer = model.tokenizer
-    if tokenizer is None:
-        raise InputError("a model without tokenizer cannot be saved as a preset: set model.tokenizer first")
-    backbone = to_keras_hub(model)
-    import keras_hub
-
-    strips = strips_accents(tokenizer.normalization, tokenizer.lowercase, tokenizer.strip_accents)
-    theirs = keras_hub.models.BertTokenizer(tokenizer.vocabulary, lowercase=tokenizer.lowercase, strip_accents=strips)
-    aside = f"{folder.rstrip('/')}.writing-{os.getpid()}"
-    try:
-        backbone.save_to_preset(aside)
-        theirs.save_to_preset(aside)
-        Path(aside).replace(folder)
-    except OSError as error:
-        raise RunError(f"{folder} could not be written, nothing of it is left: {error}") from error
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
 
 
 def _our_tokenizer(tokenizer: Any) -> WordPieceTokenizer | None:

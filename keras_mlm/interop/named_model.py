@@ -1,9 +1,6 @@
 """A model by the name that recipes give it: `DIR`, `hf:FOLDER`, `google:FOLDER` or `keras_hub:FOLDER`."""
 
-from pathlib import Path
 from typing import TYPE_CHECKING
-
-from keras_mlm.errors import InputError
 
 if TYPE_CHECKING:
     from keras_mlm.models.bert_pretrainer import BertPretrainer
@@ -54,16 +51,9 @@ def load_named(name: str, *, strict: bool = True) -> "BertPretrainer":
 
         return load_google_bert(folder, strict=strict)
     if kind == "keras_hub":
-        import keras_hub
+        from keras_mlm.interop.keras_hub_preset import load_keras_hub_preset
 
-        from keras_mlm.interop.keras_hub import load_keras_hub
-
-        preset = _preset(folder)
-        try:
-            backbone = keras_hub.models.BertBackbone.from_preset(preset)
-            return load_keras_hub(backbone, keras_hub.models.BertTokenizer.from_preset(preset))
-        except (ValueError, OSError, KeyError, TypeError) as error:
-            raise InputError(f"{folder} is no BERT preset of KerasHub: {str(error).splitlines()[0]}") from error
+        return load_keras_hub_preset(folder)
     from keras_mlm.model_folder import load_model
 
     return load_model(folder)
@@ -87,9 +77,3 @@ def load_named_tokenizer(name: str) -> "WordPieceTokenizer":
     from keras_mlm.tokenizers.word_piece_tokenizer import WordPieceTokenizer
 
     return WordPieceTokenizer.load(folder)
-
-
-def _preset(folder: str) -> str:
-    if not Path(folder, "config.json").is_file():
-        raise InputError(f"{folder} is no folder of a KerasHub preset: it has no config.json")
-    return str(Path(folder).absolute())

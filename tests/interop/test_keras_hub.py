@@ -1,3 +1,4 @@
+import json
 import logging
 
 import keras
@@ -9,6 +10,7 @@ from keras_mlm.config import BertConfig
 from keras_mlm.errors import InputError
 from keras_mlm.interop.hugging_face import load_hugging_face, save_hugging_face
 from keras_mlm.interop.keras_hub import load_keras_hub, to_keras_hub
+from keras_mlm.interop.keras_hub_preset import load_keras_hub_preset, save_keras_hub_preset
 from keras_mlm.model_folder import load_model, save_model
 from keras_mlm.models.bert_pretrainer import BertPretrainer
 from keras_mlm.tokenizers.word_piece_tokenizer import WordPieceTokenizer
@@ -70,6 +72,45 @@ def test_a_preset_of_a_converted_model_loads_in_keras_hub(hub, backbone, tmp_pat
     model = load_keras_hub(backbone)
     to_keras_hub(model).save_to_preset(str(tmp_path / "preset"))
     assert_same(model, hub.models.BertBackbone.from_preset(str(tmp_path / "preset")))
+
+
+@pytest.fixture
+def preset(backbone, tmp_path):
+    tokenizer = WordPieceTokenizer(VOCABULARY, normalization="bert")
+    save_keras_hub_preset(load_keras_hub(backbone, tokenizer), str(tmp_path / "preset"))
+    return tmp_path / "preset"
+
+
+def test_a_preset_is_read_with_its_tokenizer(preset, backbone):
+    model = load_keras_hub_preset(str(preset))
+    assert_same(model, backbone)
+    assert (model.tokenizer.vocabulary, model.tokenizer.lowercase) == (VOCABULARY, True)
+    assert [path.name for path in preset.parent.iterdir()] == ["preset"]
+
+
+def test_another_class_in_a_preset_is_not_made(preset, tmp_path):
+    config = json.loads((preset / "config.json").read_text())
+    (preset / "config.json").write_text(json.dumps({**config, "registered_name": "os>system"}))
+    with pytest.raises(InputError, match="none of a KerasHub BertBackbone"):
+        load_keras_hub_preset(str(preset))
+    folder = write_folder(tmp_path / "hf", random_tensors(CONFIG, PARTS["BertModel"]))
+    with pytest.raises(InputError, match="is hf:"):
+        load_keras_hub_preset(folder)
+
+
+@pytest.mark.parametrize("name", ["config.json", "model.weights.h5", "tokenizer.json"])
+def test_a_missing_linked_or_damaged_file_of_a_preset_is_named(preset, tmp_path, name):
+    kept = (preset / name).read_bytes()
+    (preset / name).write_bytes(kept[: len(kept) // 2])
+    with pytest.raises(InputError):
+        load_keras_hub_preset(str(preset))
+    (preset / name).unlink()
+    with pytest.raises(InputError, match=name):
+        load_keras_hub_preset(str(preset))
+    (tmp_path / "outside").write_bytes(kept)
+    (preset / name).symlink_to(tmp_path / "outside")
+    with pytest.raises(InputError, match="a place outside"):
+        load_keras_hub_preset(str(preset))
 
 
 @pytest.mark.parametrize("change", [{"norm": "pre"}, {"position": "rotary"}, {"layer_norm_epsilon": 1e-6}])
