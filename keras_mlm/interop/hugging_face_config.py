@@ -37,6 +37,8 @@ CLASSES: dict[str, set[str]] = {
     "BertForNextSentencePrediction": {POOLER, NEXT_SENTENCE},
     "BertForSequenceClassification": {POOLER},
     "BertForTokenClassification": set(),
+    "BertForMultipleChoice": {POOLER},
+    "BertForQuestionAnswering": set(),
 }
 
 # Entries that change what the model computes, and the values with which they do not.
