@@ -6,8 +6,8 @@ from typing import Any
 
 from keras_mlm.errors import InputError
 
-# Far above any real config or tokenizer, far below what would fill the memory.
-MAX_JSON_BYTES = 256 * 1024**2
+# Far above any real config or vocabulary, far below what would fill the memory.
+MAX_TEXT_BYTES = 256 * 1024**2
 
 
 class CheckpointFolder:
@@ -73,11 +73,16 @@ class CheckpointFolder:
             raise InputError(f"{path} is no plain file")
         return path
 
+    def text_file(self, name: str) -> Path:
+        """Return the path of a file that will be read as a whole, see `file`; a giant one is refused."""
+        path = self.file(name)
+        if path.stat().st_size > MAX_TEXT_BYTES:
+            raise InputError(f"{path} has {path.stat().st_size:,} bytes, more than any such file needs: refused")
+        return path
+
     def read_json(self, name: str) -> dict[str, Any]:
         """Return the object of a JSON file. Raises `InputError` if it is not one."""
-        path = self.file(name)
-        if path.stat().st_size > MAX_JSON_BYTES:
-            raise InputError(f"{path} has {path.stat().st_size} bytes, more than any such file needs: refused")
+        path = self.text_file(name)
         try:
             data = json.loads(path.read_bytes())
         except (ValueError, RecursionError) as error:

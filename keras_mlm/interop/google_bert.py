@@ -82,7 +82,7 @@ def load_google_bert_tokenizer(folder: str, *, lowercase: bool | None = None) ->
 
 
 def _tokenizer(place: CheckpointFolder, lowercase: bool | None) -> WordPieceTokenizer:
-    vocabulary = read_vocabulary(str(place.file(VOCABULARY)))
+    vocabulary = read_vocabulary(str(place.text_file(VOCABULARY)))
     if lowercase is None:
         # Not a single one: the lower-cased Chinese vocabulary has an <S> and a <T>.
         words = (token for token in vocabulary if not token.startswith("["))

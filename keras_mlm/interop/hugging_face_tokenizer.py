@@ -38,7 +38,7 @@ def read_tokenizer(folder: CheckpointFolder) -> WordPieceTokenizer:
     _check_settings(settings, f"{folder}/{SETTINGS}")
     vocabulary, normalizer = _read_tokenizer_json(folder) if TOKENIZER in folder else (None, {})
     if VOCABULARY in folder:
-        listed = read_vocabulary(str(folder.file(VOCABULARY)))
+        listed = read_vocabulary(str(folder.text_file(VOCABULARY)))
         if vocabulary is not None and vocabulary != listed and vocabulary[: len(listed)] != listed:
             raise InputError(f"{folder} has other tokens in {TOKENIZER} than in {VOCABULARY}: remove the wrong file")
         vocabulary = vocabulary or listed

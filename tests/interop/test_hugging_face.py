@@ -316,6 +316,23 @@ def test_a_link_out_of_the_folder_is_not_followed(pretraining_folder, tmp_path, 
         load_hugging_face(str(folder))
 
 
+@pytest.mark.parametrize("name", ["config.json", "vocab.txt"])
+def test_a_giant_text_is_refused_unread(pretraining_folder, name):
+    with open(Path(pretraining_folder[0]) / name, "ab") as file:
+        file.truncate(10 * 1024**3)  # sparse: it takes no disk
+    with pytest.raises(InputError, match=rf"{name} has 10,737,418,240 bytes"):
+        load_hugging_face(pretraining_folder[0])
+
+
+@pytest.mark.parametrize("name", ["config.json", "model.safetensors"])
+def test_a_folder_where_a_file_belongs_is_refused(pretraining_folder, name):
+    path = Path(pretraining_folder[0]) / name
+    path.unlink()
+    path.mkdir()
+    with pytest.raises(InputError, match=r"no plain file|holds no weights"):
+        load_hugging_face(pretraining_folder[0])
+
+
 def test_a_link_inside_the_folder_is_a_file_like_others(pretraining_folder):
     folder = Path(pretraining_folder[0])
     (folder / "model.safetensors").rename(folder / "weights")
