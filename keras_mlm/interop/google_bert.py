@@ -71,7 +71,7 @@ def load_google_bert(folder: str, *, lowercase: bool | None = None, strict: bool
             f"{CONFIG}: it belongs to another model"
         )
     check_sizes(config, tensors, source)
-    model = BertPretrainer(config, tokenizer=tokenizer, dtype="float32")
+    model = BertPretrainer(config, tokenizer=tokenizer)
     fill(model, tensors, f"{place}/{prefix}", strict=strict)
     return model
 

@@ -81,7 +81,7 @@ def load_hugging_face(folder_or_name: str, *, strict: bool = True) -> BertPretra
             out, and a warning lists it. The encoder must be complete in any case. Defaults to `True`.
 
     Returns:
-        A `BertPretrainer`, not compiled, float32, whose outputs are those of transformers to rounding.
+        A `BertPretrainer`, not compiled, whose outputs are those of transformers to rounding.
 
     Raises:
         InputError: a file is missing, damaged or of another kind of model; tensors do not fit, each listed with its
@@ -116,7 +116,7 @@ def load_hugging_face(folder_or_name: str, *, strict: bool = True) -> BertPretra
         tie_word_embeddings=is_tied(tensors),
     )
     check_sizes(sizes, tensors, f"{folder}/{CONFIG}")
-    model = BertPretrainer(sizes, tokenizer=tokenizer, dtype="float32")
+    model = BertPretrainer(sizes, tokenizer=tokenizer)
     expected = CLASSES[architecture] if architecture else ()
     fill(model, tensors, str(folder), expected=expected, strict=strict)
     return model

@@ -72,7 +72,7 @@ def load_keras_hub(backbone: Any, tokenizer: Any = None) -> BertPretrainer:
             f"the tokenizer has {tokenizer.vocabulary_size} tokens, the backbone {config.vocabulary_size}: it belongs "
             "to another model"
         )
-    model = BertPretrainer(config, tokenizer=tokenizer, dtype="float32")
+    model = BertPretrainer(config, tokenizer=tokenizer)
     tensors = {name: _tensor(variable, kind) for name, (variable, kind) in _variables(backbone).items()}
     fill(model, tensors, f"KerasHub's {backbone.name}")
     if pretrainer is not None:
