@@ -1,10 +1,13 @@
-"""What is learned: cross-entropies whose mean is taken over the weights of the global batch."""
+"""What is learned: cross-entropies whose mean is taken over the weights of the global batch.
+
+The loss is Σ w · ce / Σ w over all replicas and micro-batches. Keras adds the replicas' gradients, and a step adds its
+micro-batches', so each contributes its Σ w · ce divided by the Σ w of the whole: the shares add up to the gradient of
+the global mean however unevenly the weights are spread, which a mean of means does not.
+"""
 
 from typing import Any
 
 from keras import ops
-
-from keras_mlm.layers.modeling.replicas import global_sum
 
 
 def cross_entropy_sums(labels: Any, logits: Any, weights: Any) -> tuple[Any, Any]:
@@ -24,14 +27,11 @@ def cross_entropy_sums(labels: Any, logits: Any, weights: Any) -> tuple[Any, Any
 
 
 def weighted_mean_loss(total: Any, weight: Any) -> Any:
-    """Return this replica's share of Σ w · ce / Σ w over the global batch; 0 where all weights are 0.
-
-    Keras adds the replicas' gradients, so the shares add up to the gradient of the global mean however unevenly the
-    weights are spread. (A mean of per-replica means would not.) With one replica the share is the mean itself.
+    """Return the share that some rows have in Σ w · ce / Σ w over the global batch; 0 where all weights are 0.
 
     Args:
-        total: float32 scalar, this replica's Σ w · ce.
-        weight: float32 scalar, this replica's Σ w.
+        total: float32 scalar, Σ w · ce of these rows.
+        weight: float32 scalar, Σ w of the global batch.
 
     Returns:
         Float32 scalar.
@@ -41,4 +41,4 @@ def weighted_mean_loss(total: Any, weight: Any) -> Any:
         loss = weighted_mean_loss(*cross_entropy_sums([1, 0], [[0.0, 2.0], [5.0, 5.0]], [1.0, 0.0]))  # 0.1269
         ```
     """
-    return ops.divide_no_nan(total, global_sum(weight))
+    return ops.divide_no_nan(total, weight)

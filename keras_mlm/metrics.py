@@ -1,5 +1,6 @@
 """What is reported: means as Σ w · value / Σ w over everything seen since the last reset, on all replicas."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -53,6 +54,12 @@ class GlobalMean(keras.metrics.Metric):
 
     def result(self) -> Any:
         """Return the mean so far; 0 before anything with a weight was seen."""
-        # Inside a step of several replicas each sees its own sums only; outside, reading a variable adds them up.
-        total, weight = ops.unstack(global_sum(ops.stack([self.total.value, self.weight.value])))
-        return ops.divide_no_nan(total, weight)
+        return global_means([self])[0]
+
+
+def global_means(means: Sequence[GlobalMean]) -> list[Any]:
+    """Return the results of several means, for which replicas exchange their sums once."""
+    # Inside a step of several replicas each sees its own sums only; outside, reading a variable adds them up.
+    sums = ops.stack([variable.value for mean in means for variable in (mean.total, mean.weight)])
+    sums = ops.unstack(global_sum(sums), 2 * len(means))
+    return [ops.divide_no_nan(total, weight) for total, weight in zip(sums[::2], sums[1::2], strict=True)]

@@ -217,6 +217,10 @@ ALLOWED = {
 }
 
 
+# The modules of models and layers that are TensorFlow's; on other backends they do nothing or are not loaded.
+ON_TENSORFLOW = ("replicas.py", "tensorflow_step.py")
+
+
 def part_of(module: str) -> str:
     """`layers/modeling` for keras_mlm.layers.modeling.gelu, `config` for keras_mlm.config."""
     parts = module.split(".")[1:] or ["__init__"]
@@ -252,7 +256,7 @@ def test_imports_run_one_way(path):
         top = module.split(".")[0]
         outside = ("keras_hub", "keras_nlp", "transformers", "torch")
         assert part == "interop" or top not in outside, f"{module} stands outside"
-        if part in ("layers/modeling", "losses", "metrics", "models") and path.name != "replicas.py":
+        if part in ("layers/modeling", "losses", "metrics", "models") and path.name not in ON_TENSORFLOW:
             assert top not in ("tensorflow", "tensorflow_text"), f"{part} runs on every backend, {module} does not"
         if top == "keras_mlm" and not typing_only:
             needed = part_of(module)

@@ -134,11 +134,13 @@ class PretrainingDataset:
             except tf.errors.OpError as error:
                 raise damaged_shard(path) from error
 
-    def batches(self, start_step: int = 0) -> tf.data.Dataset:
+    def batches(self, start_step: int = 0, *, worker: int = 0, workers: int = 1) -> tf.data.Dataset:
         """Return the batches from a step on; going there costs reading one group of shards.
 
         Args:
             start_step: int, the first batch; training only. Defaults to `0`.
+            worker: int, whose rows of each batch to return: the `worker`-th of `workers` equal runs. Defaults to `0`.
+            workers: int, a divisor of the batch size. Defaults to `1`, the whole batch.
 
         Returns:
             Dataset of `(x, y, sample_weight)`, B rows of L tokens with P mask slots: `x` is a dict of `token_ids`,
@@ -146,28 +148,36 @@ class PretrainingDataset:
             `masked_lm` int32 `(B, P)` and `next_sentence` int32 `(B,)` (0 = B follows A); `sample_weight` of the same
             names and shapes in float32. `next_sentence` only where asked for.
         """
-        dataset = self.keyed_batches(start_step).map(_as_it_is(self._to_fit))
+        dataset = self.keyed_batches(start_step, worker=worker, workers=workers).map(_as_it_is(self._to_fit))
         return dataset.prefetch(tf.data.AUTOTUNE)
 
-    def keyed_batches(self, start_step: int = 0) -> tf.data.Dataset:
+    def keyed_batches(self, start_step: int = 0, *, worker: int = 0, workers: int = 1) -> tf.data.Dataset:
         """Return the batches as flat dicts that also hold the rows' keys, to look at or count.
 
         Args:
             start_step: int, as in `batches`. Defaults to `0`.
+            worker: int, likewise. Defaults to `0`.
+            workers: int, likewise. Defaults to `1`.
 
         Returns:
             Dataset of dicts: the layers' outputs, `example_index`, `epoch` and `document_id`; -1 in empty rows.
         """
         if start_step and not self._training:
             raise InputError("the validation split is one pass from its beginning")
+        if self.batch_size % workers or not 0 <= worker < workers:
+            raise InputError(f"worker {worker} of {workers} has no equal share of a batch of {self.batch_size} rows")
+        share = self.batch_size // workers
         group, place = self._plan.find_row(start_step * self.batch_size)
         last = np.iinfo(np.int64).max if self._training else self._plan.groups
         groups = tf.data.Dataset.range(group, last).map(_as_it_is(self._load)).prefetch(1)
-        dataset = groups.flat_map(_as_it_is(functools.partial(self._rows, first_group=group, first_place=place)))
-        dataset = dataset.rebatch(self.batch_size, drop_remainder=self._training)
+        share_of = (worker, share) if self._training and workers > 1 else None
+        rows = functools.partial(self._rows, first_group=group, first_place=place, share_of=share_of)
+        dataset = groups.flat_map(_as_it_is(rows))
+        dataset = dataset.rebatch(share if self._training else self.batch_size, drop_remainder=self._training)
         steps = tf.data.INFINITE_CARDINALITY
         if not self._training:
-            dataset = dataset.map(_as_it_is(self._fill_up))
+            mine = slice(worker * share, (worker + 1) * share)
+            dataset = dataset.map(_as_it_is(lambda batch: {k: v[mine] for k, v in self._fill_up(batch).items()}))
             steps = -(-self.rows // self.batch_size)
         options = tf.data.Options()
         options.deterministic = True
@@ -192,7 +202,9 @@ class PretrainingDataset:
         plan = self._plan
         epoch, place = group // plan.groups, group % plan.groups
         bounds = tf.constant(plan.group_bounds)
-        shards = plan.shard_order(epoch)[bounds[place] : bounds[place + 1]]
+        all_shards = plan.shard_order(epoch)
+        shards = all_shards[bounds[place] : bounds[place + 1]]
+        before = tf.reduce_sum(tf.gather(plan.rows, all_shards[: bounds[place]]))
         rows = self._read(
             tf.gather(self._paths, shards),
             tf.reduce_sum(tf.gather(plan.records, shards)),
@@ -204,14 +216,20 @@ class PretrainingDataset:
         order = tf.range(tf.size(index))
         if self._training:
             order = hash_order(self._seed, random_bits.ROW_ORDER, epoch, index)
-        return group, epoch, rows, index, order
+        return group, epoch, rows, index, order, epoch * plan.epoch_rows + before
 
     def _rows(
-        self, group: tf.Tensor, epoch: tf.Tensor, rows: RowGroup, index: tf.Tensor, order: tf.Tensor, *,
-        first_group: int, first_place: int,
+        self, group: tf.Tensor, epoch: tf.Tensor, rows: RowGroup, index: tf.Tensor, order: tf.Tensor,
+        position: tf.Tensor, *, first_group: int, first_place: int, share_of: tuple[int, int] | None,
     ) -> tf.data.Dataset:  # fmt: skip
-        """Return the finished rows of a group in chunks."""
+        """Return the finished rows of a group, or one worker's share of them, in chunks."""
         first = tf.where(group == first_group, tf.constant(first_place, tf.int64), 0)
+        if share_of is not None:
+            # By the place in the endless stream of rows, before any work is spent on the rows of other workers.
+            worker, share = share_of
+            places = tf.range(first, tf.size(order, tf.int64))
+            mine = (position + places) % self.batch_size // share == worker
+            order, first = tf.boolean_mask(order[first:], mine), tf.constant(0, tf.int64)
 
         def chunk(place: tf.Tensor) -> dict[str, tf.Tensor]:
             chosen = order[place : place + CHUNK_ROWS]

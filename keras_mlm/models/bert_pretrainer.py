@@ -1,3 +1,4 @@
+import logging
 from typing import Any
 
 import keras
@@ -7,20 +8,30 @@ from keras_mlm.config import BertConfig
 from keras_mlm.errors import InputError
 from keras_mlm.layers.modeling.masked_lm_head import MaskedLMHead
 from keras_mlm.layers.modeling.next_sentence_head import NextSentenceHead
+from keras_mlm.layers.modeling.replicas import check_strategy, global_sum, replicas_of
 from keras_mlm.losses import cross_entropy_sums, weighted_mean_loss
-from keras_mlm.metrics import GlobalMean, accuracy_sums
+from keras_mlm.metrics import GlobalMean, accuracy_sums, global_means
 from keras_mlm.models.backbone_adapter import BackboneAdapter
 from keras_mlm.models.bert_backbone import BertBackbone
 from keras_mlm.models.text_methods import TextMethods
+
+if keras.backend.backend() == "tensorflow":
+    from keras_mlm.models.tensorflow_step import TensorFlowStep
+else:
+
+    class TensorFlowStep:  # type: ignore[no-redef]
+        """Nothing: other backends take Keras' own step."""
+
 
 FOREIGN = (
     "a model around another library's backbone cannot be saved or exported: "
     "keras_mlm.load_keras_hub(model) makes it one of this package"
 )
+logger = logging.getLogger(__name__)
 
 
 @keras.saving.register_keras_serializable(package="keras_mlm")
-class BertPretrainer(TextMethods, keras.Model):
+class BertPretrainer(TextMethods, TensorFlowStep, keras.Model):
     """A BERT that learns to fill masks and, with `config.next_sentence`, to tell whether B follows A.
 
     `compile(optimizer)` and `fit(dataset)` is all it takes. The loss is Σ w · ce / Σ w over the global batch, all
@@ -106,37 +117,60 @@ class BertPretrainer(TextMethods, keras.Model):
             outputs["next_sentence"] = self.next_sentence_head(encoded["pooled_output"])
         return outputs
 
-    def compile(self, optimizer: Any, *, jit_compile: bool = False, **kwargs: Any) -> None:
+    def compile(self, optimizer: Any, *, micro_batches: int = 1, jit_compile: bool = False, **kwargs: Any) -> None:
         """Set the optimizer; the losses and metrics are the model's own.
 
         Args:
             optimizer: Keras optimizer or its name.
+            micro_batches: int, equal parts in which each replica works through its rows of a step, for batches whose
+                activations do not fit in memory. The step is the same whatever their number. Defaults to `1`.
             jit_compile: bool, whether XLA compiles the step. Defaults to `False`: on a CPU it is slower, and it does
                 not work under a strategy.
             **kwargs: `run_eagerly` and others of `keras.Model.compile`.
+
+        Raises:
+            InputError: the model was built outside the scope of the strategy it is compiled in, or several replicas
+                are to run a step that XLA compiles.
         """
+        check_strategy(self, jit_compile)
+        if kwargs.get("steps_per_execution", 1) > 1 and replicas_of(self) > 1:
+            logger.warning("steps_per_execution does not work with several replicas: every step is executed alone")
+            kwargs["steps_per_execution"] = 1
+        self.micro_batches = micro_batches
         super().compile(optimizer=optimizer, jit_compile=jit_compile, **kwargs)
 
-    def _maybe_symbolic_build(self, iterator: Any = None, data_batch: Any = None) -> None:
-        # Under a strategy, Keras 3.15 builds a model from the mean of the replicas' first batches, which no boolean
-        # padding mask has. Here only the optimizer is left to be built.
-        if self.optimizer is not None and not self.optimizer.built:
-            with self.distribute_strategy.scope():
-                self.optimizer.build(self.trainable_variables)
-
-    def compute_loss(
-        self, x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None, training: bool = True
-    ) -> Any:
-        """Return the loss: under a strategy this replica's share, so that the shares' gradients add up exactly."""
-        if y is None or sample_weight is None:
+    def global_weights(self, sample_weight: dict[str, Any] | None) -> dict[str, Any]:
+        """Return Σ w of each objective over the rows of all replicas: what the loss is divided by."""
+        if sample_weight is None:
             raise InputError("fit and evaluate need batches of (x, y, sample_weight) as PretrainingDataset gives them")
+        sums = [ops.sum(ops.cast(sample_weight[name], "float32")) for name in self.objectives]
+        return dict(zip(self.objectives, ops.unstack(global_sum(ops.stack(sums)), len(sums)), strict=True))
+
+    def share_of_loss(self, y: Any, y_pred: Any, sample_weight: Any, weights: dict[str, Any]) -> Any:
+        """Return what these rows contribute to the loss of the global batch, and add them to the reported losses.
+
+        Args:
+            y: dict of labels.
+            y_pred: dict of logits.
+            sample_weight: dict of weights.
+            weights: dict of Σ w of the global batch, as `global_weights` returns them.
+
+        Returns:
+            Float32 scalar; 0 where nothing has a weight.
+        """
         loss: Any = 0.0
         for name in self.objectives:
             total, weight = cross_entropy_sums(y[name], y_pred[name], sample_weight[name])
             # Here, and not in compute_metrics, so that the cross-entropy is computed once.
             self.loss_means[name].update_state(ops.stop_gradient(total), weight)
-            loss = loss + weighted_mean_loss(total, weight)
+            loss = loss + weighted_mean_loss(total, weights[name])
         return loss
+
+    def compute_loss(
+        self, x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None, training: bool = True
+    ) -> Any:
+        """Return the loss: under a strategy this replica's share, so that the shares' gradients add up exactly."""
+        return self.share_of_loss(y, y_pred, sample_weight, self.global_weights(sample_weight))
 
     def compute_metrics(self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None) -> dict[str, Any]:
         """Add the batch to the metrics and return their values so far."""
@@ -146,13 +180,10 @@ class BertPretrainer(TextMethods, keras.Model):
 
     def get_metrics_result(self) -> dict[str, Any]:
         """Return the logs, means over all that was seen since the last reset."""
-        losses = {name: self.loss_means[name].result() for name in self.objectives}
-        logs = {"loss": sum(losses.values())}
-        for name in self.objectives:
-            logs[f"{name}_loss"] = losses[name]
-            logs[f"{name}_accuracy"] = self.accuracy_means[name].result()
-        logs["perplexity"] = ops.exp(losses["masked_lm"])
-        return logs
+        means = [kind[name] for name in self.objectives for kind in (self.loss_means, self.accuracy_means)]
+        logs = dict(zip([mean.name for mean in means], global_means(means), strict=True))
+        losses = [logs[f"{name}_loss"] for name in self.objectives]
+        return {"loss": sum(losses), **logs, "perplexity": ops.exp(logs["masked_lm_loss"])}
 
     def get_config(self) -> dict[str, Any]:
         """Return plain data that `from_config` builds an equal model from, without a tokenizer."""

@@ -276,3 +276,39 @@ def test_a_damaged_shard_is_named(tmp_path, damage):
         writer.close()
     with pytest.raises(InputError, match=re.escape(str(path))):
         dataset(folder)
+
+
+def together(shares):
+    """The workers' rows of each batch, one worker's after the other's."""
+    batches = zip(*shares, strict=True)
+    return [{name: np.concatenate([part[name] for part in parts]) for name in parts[0]} for parts in batches]
+
+
+@pytest.mark.parametrize("workers", [2, 4])
+@pytest.mark.parametrize("start", [0, 7])
+def test_the_rows_of_all_workers_are_the_batch_of_one_process(corpus, workers, start):
+    data = dataset(corpus)
+    steps = 3 * data.rows // data.batch_size  # across groups and epochs
+    whole = take(data.keyed_batches(start), steps)
+    shares = [take(data.keyed_batches(start, worker=w, workers=workers), steps) for w in range(workers)]
+    together = [
+        {k: np.concatenate([part[k] for part in parts]) for k in parts[0]} for parts in zip(*shares, strict=True)
+    ]
+    assert_equal(together, whole)
+    assert len({int(batch["epoch"][0]) for batch in whole}) > 2
+
+
+def test_workers_share_validation_to_its_last_row(corpus):
+    data = dataset(corpus, split="validation", batch_size=8)
+    whole = list(data.keyed_batches().as_numpy_iterator())
+    shares = [list(data.keyed_batches(worker=w, workers=4).as_numpy_iterator()) for w in range(4)]
+    together = [
+        {k: np.concatenate([part[k] for part in parts]) for k in parts[0]} for parts in zip(*shares, strict=True)
+    ]
+    assert_equal(together, whole)
+    assert (whole[-1]["example_index"] == -1).any()
+
+
+def test_a_batch_that_workers_cannot_share_is_refused(corpus):
+    with pytest.raises(InputError, match="worker 0 of 3 has no equal share of a batch of 16 rows"):
+        dataset(corpus).batches(workers=3)

@@ -70,6 +70,7 @@ def test_logs_are_means_over_everything_seen(next_sentence):
     model.compile(keras.optimizers.SGD(0.0))
     history = {name: values[0] for name, values in model.fit(dataset(*data), verbose=0).history.items()}
     evaluated = model.evaluate(dataset(*data), verbose=0, return_dict=True)
+    assert history.pop("step_loss") > 0 and history.pop("gradient_norm") > 0  # of the last step alone
 
     expected = {"loss": 0.0}
     for name in ("masked_lm", "next_sentence")[: 1 + next_sentence]:

@@ -4,7 +4,9 @@ import sys
 import pytest
 import tensorflow as tf
 
+from keras_mlm.config import BertConfig
 from keras_mlm.errors import InputError
+from keras_mlm.models.bert_pretrainer import BertPretrainer
 from keras_mlm.training.distribution import strategy_from
 
 MIRRORED = """
@@ -35,7 +37,14 @@ def train(folder, steps):
     assert strategy.num_replicas_in_sync == 2
     with strategy.scope():
         model = BertPretrainer(BertConfig.from_preset("tiny", vocabulary_size=50, num_layers=1, hidden_dim=32))
-        model.compile(adamw(PretrainingConfig(steps=1)))
+        try:
+            model.compile("sgd", jit_compile=True)
+        except InputError as error:
+            assert "XLA cannot compile a step of several replicas" in str(error)
+        else:
+            raise AssertionError
+        model.compile(adamw(PretrainingConfig(steps=1)), steps_per_execution=3)  # ignored, with a warning
+    assert model.steps_per_execution == 1
     budget = TrainingBudget(steps=steps, learning_rate=1e-2)
     checkpoint = TrainingCheckpoint(folder, budget)
     step = checkpoint.resume(model)
@@ -62,8 +71,19 @@ def test_the_default_strategy_is_one_device():
 
 
 def test_an_unknown_strategy_lists_the_known():
-    with pytest.raises(InputError, match=r"'tpu'; known are default, mirrored"):
-        strategy_from("tpu")
+    with pytest.raises(InputError, match=r"'horovod'; known are default, mirrored, multi_worker, tpu"):
+        strategy_from("horovod")
+
+
+def test_parameter_servers_are_refused():
+    with pytest.raises(InputError, match="Keras 3 does not support parameter servers: take multi_worker"):
+        strategy_from("parameter_server")
+
+
+def test_a_model_built_outside_the_scope_is_refused():
+    model = BertPretrainer(BertConfig(20, 1, 1, 8, 16))
+    with tf.distribute.OneDeviceStrategy("CPU:0").scope(), pytest.raises(InputError, match="outside the scope"):
+        model.compile("sgd")
 
 
 def test_too_late_for_logical_devices_is_said():

@@ -4,6 +4,8 @@ from typing import Any
 
 import keras
 
+from keras_mlm.errors import InputError
+
 
 def _replica_context() -> Any:
     """Return the context inside `strategy.run` of several replicas, else `None`."""
@@ -34,3 +36,23 @@ def replica_index() -> Any:
     """Return the number of the replica that is running, an int32 scalar; 0 where there is one."""
     context = _replica_context()
     return 0 if context is None else context.replica_id_in_sync_group
+
+
+def replicas_of(model: keras.Model) -> int:
+    """Return how many replicas of a model a step runs."""
+    strategy = getattr(model, "distribute_strategy", None)  # on TensorFlow only
+    return 1 if strategy is None else int(strategy.num_replicas_in_sync)
+
+
+def check_strategy(model: keras.Model, jit_compile: Any) -> None:
+    """Raise `InputError` if a model cannot be trained under the strategy in whose scope it is compiled."""
+    if keras.backend.backend() != "tensorflow":
+        return
+    import tensorflow as tf
+
+    if tf.distribute.has_strategy() and tf.distribute.get_strategy() is not model._distribute_strategy:
+        raise InputError(
+            "the model was built outside the scope of this strategy: build and compile it inside `strategy.scope()`"
+        )
+    if jit_compile is True and replicas_of(model) > 1:
+        raise InputError("XLA cannot compile a step of several replicas: leave out jit_compile")
