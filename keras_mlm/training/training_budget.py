@@ -1,13 +1,13 @@
 """Ends a run after so many steps or minutes, and fits the learning rate's curve to them."""
 
 import math
-import time
 from typing import Any
 
 import keras
 
 from keras_mlm.errors import InputError
 from keras_mlm.training.schedules import warmup_linear
+from keras_mlm.training.workers import Workers
 
 
 class TrainingBudget(keras.callbacks.Callback):
@@ -24,6 +24,7 @@ class TrainingBudget(keras.callbacks.Callback):
         minutes: float, minutes in all.
         learning_rate: float, the highest rate.
         warmup: float in [0, 1), share of the budget in which the rate rises. Defaults to `0.1`.
+        workers: `Workers` of the strategy, whose clock counts. Defaults to `None`, one process.
 
     Raises:
         InputError: both or neither of `steps` and `minutes`.
@@ -42,6 +43,7 @@ class TrainingBudget(keras.callbacks.Callback):
         minutes: float | None = None,
         learning_rate: float,
         warmup: float = 0.1,
+        workers: Workers | None = None,
     ) -> None:
         super().__init__()
         if (steps is None) == (minutes is None):
@@ -50,7 +52,9 @@ class TrainingBudget(keras.callbacks.Callback):
         self.minutes = minutes
         self.learning_rate = learning_rate
         self.warmup = warmup
+        self.workers = workers or Workers()
         self.step = 0
+        self.skipped = 0
         # The first step of every process is slow (it traces and compiles): it is kept apart from the pace.
         self._seconds = 0.0
         self._startup_steps = 0
@@ -61,7 +65,7 @@ class TrainingBudget(keras.callbacks.Callback):
     @property
     def seconds(self) -> float:
         """The time spent inside `fit`, in all runs together."""
-        return self._seconds + (time.monotonic() - self._started if self._started is not None else 0.0)
+        return self._seconds + (self.workers.now() - self._started if self._started is not None else 0.0)
 
     @property
     def progress(self) -> float:
@@ -94,10 +98,20 @@ class TrainingBudget(keras.callbacks.Callback):
             return (self.steps - self.step) / self.steps_per_second
         return max(0.0, 60.0 * (self.minutes or 0.0) - self.seconds)
 
+    @property
+    def position(self) -> int:
+        """The place in the data: the number of batches used, those that were skipped included."""
+        return self.step + self.skipped
+
+    def skip_to(self, step: int) -> None:
+        """Go back to an earlier step without going back in the data: the batches since then are left out."""
+        self.step, self.skipped = step, self.position - step
+
     def state(self) -> dict[str, Any]:
         """Return what has been used so far, as plain data."""
         return {
             "step": self.step,
+            "skipped": self.skipped,
             "seconds": self.seconds,
             "startup_steps": self._startup_steps,
             "startup_seconds": self._startup_seconds,
@@ -106,13 +120,15 @@ class TrainingBudget(keras.callbacks.Callback):
     def restore(self, state: dict[str, Any]) -> None:
         """Continue from what `state` returned."""
         self.step = int(state["step"])
+        self.skipped = int(state.get("skipped", 0))  # absent from the first version's checkpoints
         self._seconds = float(state["seconds"])
         self._startup_steps = int(state["startup_steps"])
         self._startup_seconds = float(state["startup_seconds"])
 
     def on_train_begin(self, logs: dict[str, float] | None = None) -> None:
         """Start the clock."""
-        self._started = time.monotonic()
+        self.workers.agree()
+        self._started = self.workers.now()
         self._starting = True
 
     def on_train_batch_begin(self, batch: int, logs: dict[str, float] | None = None) -> None:
@@ -122,10 +138,11 @@ class TrainingBudget(keras.callbacks.Callback):
     def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
         """Count the step and stop when the budget is used up."""
         self.step += 1
+        self.workers.agree()
         if self._starting and self._started is not None:
             self._starting = False
             self._startup_steps += 1
-            self._startup_seconds += time.monotonic() - self._started
+            self._startup_seconds += self.workers.now() - self._started
         if self.used_up:
             self.model.stop_training = True
 

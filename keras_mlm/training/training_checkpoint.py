@@ -5,7 +5,6 @@ import math
 import re
 import signal
 import threading
-import time
 from types import FrameType
 from typing import Any
 
@@ -17,9 +16,13 @@ from keras_mlm.config import FORMAT_VERSION
 from keras_mlm.errors import InputError, Interrupted, RunError
 from keras_mlm.settings import settings_difference
 from keras_mlm.training.checkpoint_file import DamagedCheckpoint, read_checkpoint, write_checkpoint
+from keras_mlm.training.loss_watch import LossWatch
 from keras_mlm.training.training_budget import TrainingBudget
 
 logger = logging.getLogger(__name__)
+
+# After so many reloads without a new checkpoint between them, the batches are not what is wrong.
+GIVE_UP = 3
 
 _NAME = re.compile(r"step-(\d+)\.npz")
 
@@ -27,26 +30,28 @@ _NAME = re.compile(r"step-(\d+)\.npz")
 class TrainingCheckpoint(keras.callbacks.Callback):
     """Write checkpoints between steps, and restore the newest that is whole.
 
-    A checkpoint holds all variables of the model (the states of its random generators too) and of the optimizer, and
-    what of the budget is used. With the same batches from the returned step on, under
+    A checkpoint holds all variables of the model (the states of its random generators too) and of the optimizer, what
+    of the budget is used and the place in the data. With the same batches from the returned place on, under
     `tf.config.experimental.enable_op_determinism`, a run that was killed ends with the same bits as one that was not.
 
-    After Ctrl-C or SIGTERM the running step is finished, a checkpoint written, and `fit` ends in `Interrupted`; a
-    second Ctrl-C stops at once. Where a checkpoint cannot be written, training goes on and the log says so. Where the
-    loss is no longer finite, `fit` ends in `RunError` and the checkpoints before stay.
+    After Ctrl-C or SIGTERM, on any of several workers, all of them finish the running step, the chief writes a
+    checkpoint, and `fit` ends in `Interrupted`; a second Ctrl-C stops at once. Where a checkpoint cannot be written,
+    training goes on and the log says so. Where the loss of a step is no finite number or far above those before, the
+    newest checkpoint is loaded again and the batches since then are left out; the third time in a row without a new
+    checkpoint `fit` ends in `RunError`.
 
     Args:
-        folder: str, local or remote, where `step-NNNNNNNN.npz` are written; made if absent.
+        folder: str, local or remote, where `step-NNNNNNNN.npz` are written; made if absent. All workers read it.
         budget: `TrainingBudget` of the same `fit`, which stands before this callback in the list.
         settings: dict of plain data; a checkpoint of other settings is refused. Defaults to `None`, nothing.
         every_seconds: float, time between checkpoints. Defaults to `120`.
-        keep: int, how many of the newest stay. Defaults to `2`.
+        keep: int, how many of the newest stay, beside the one with the lowest loss. Defaults to `2`.
 
     Example:
         ```python
         checkpoint = TrainingCheckpoint("run/checkpoints", budget)
-        step = checkpoint.resume(model)
-        model.fit(dataset.batches(start_step=step), callbacks=[budget, checkpoint])
+        place = checkpoint.resume(model)
+        model.fit(dataset.batches(start_step=place), callbacks=[budget, checkpoint])
         ```
     """
 
@@ -65,9 +70,13 @@ class TrainingCheckpoint(keras.callbacks.Callback):
         self.settings = settings or {}
         self.every_seconds = every_seconds
         self.keep = keep
+        self._workers = budget.workers
+        self._watch = LossWatch()
+        self._reloads = 0
+        self._loss: float | None = None
+        self._best: dict[str, Any] | None = None
         self._saved_step: int | None = None
         self._next = 0.0
-        self._signal: int | None = None
         self._handlers: dict[int, Any] = {}
 
     def resume(self, model: keras.Model) -> int:
@@ -77,11 +86,103 @@ class TrainingCheckpoint(keras.callbacks.Callback):
             model: keras.Model, built and compiled.
 
         Returns:
-            int, how many steps have been done; 0 without a checkpoint.
+            int, the batch to go on with; 0 without a checkpoint.
 
         Raises:
             InputError: the checkpoint belongs to other settings or to another model, or none of them can be read.
+            RunError: the workers do not find the same checkpoint.
         """
+        state = self._restore(model)
+        if state is not None:
+            self.budget.restore(state["budget"])
+            self._saved_step = self.budget.step
+        self._workers.must_match(self.budget.position, f"the same checkpoint in {self.folder}")
+        return self.budget.position
+
+    def save(self) -> bool:
+        """Write a checkpoint of this moment now; return whether it could be written, on the chief."""
+        name = f"step-{self.budget.step:08d}.npz"
+        # Every worker reads its variables, since reading some of them asks the others; the chief's are kept.
+        arrays = {name: _to_numpy(variable) for name, variable in _variables(self.model).items()}
+        if not self._workers.is_chief:
+            self._saved_step = self.budget.step
+            return True
+        best = self._best
+        if self._loss is not None and (best is None or self._loss <= best["loss"]):
+            best = {"name": name, "loss": self._loss}
+        state = {"format_version": FORMAT_VERSION, "settings": self.settings, "budget": self.budget.state(), "best": best}
+        try:
+            tf.io.gfile.makedirs(self.folder)
+            write_checkpoint(tf.io.gfile.join(self.folder, name), arrays, state)
+            for old in self._names()[: -self.keep]:
+                if best is None or old != best["name"]:
+                    tf.io.gfile.remove(tf.io.gfile.join(self.folder, old))
+        except (OSError, tf.errors.OpError) as error:
+            kept = "there is none yet" if self._saved_step is None else f"the one of step {self._saved_step} stays"
+            logger.error("CHECKPOINT NOT WRITTEN at step %d (%s): training goes on, %s", self.budget.step, error, kept)
+            return False
+        self._saved_step, self._best = self.budget.step, best
+        return True
+
+    def on_train_begin(self, logs: dict[str, float] | None = None) -> None:
+        """Listen to Ctrl-C and SIGTERM."""
+        self._next = self._workers.now() + self.every_seconds
+        self._workers.stopping = self._workers.stop = False
+        if threading.current_thread() is threading.main_thread():
+            for number in (signal.SIGINT, signal.SIGTERM):
+                self._handlers[number] = signal.signal(number, self._on_signal)
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
+        """Write a checkpoint when it is time, go back to the last after a bad step, or stop after a signal."""
+        logs = logs or {}
+        loss = float(logs.get("step_loss", logs.get("loss", 0.0)))
+        problem = self._watch.problem(loss)
+        # The weights are gone one step before the loss is; only a scaled loss overflows now and then by design.
+        scaled = isinstance(self.model.optimizer, keras.optimizers.LossScaleOptimizer)
+        if not scaled and not math.isfinite(float(logs.get("gradient_norm", 0.0))):
+            problem = problem or "has no finite gradient"
+        if problem:
+            self._go_back(problem)
+        elif self._workers.stop:
+            self.model.stop_training = True
+        elif self._workers.now() >= self._next:
+            self._reloads = 0
+            self._loss = float(logs["loss"]) if "loss" in logs else None
+            self.save()
+            self._next = self._workers.now() + self.every_seconds
+
+    def on_train_end(self, logs: dict[str, float] | None = None) -> None:
+        """Write the last checkpoint; after a signal, raise `Interrupted`."""
+        self._restore_signals()
+        if self._saved_step != self.budget.step:
+            self.save()
+        if self._workers.stop and not self.budget.used_up:
+            step = "no step" if self._saved_step is None else f"step {self._saved_step:,}"
+            raise Interrupted(f"{step} is saved in {self.folder}; the same command again continues from there")
+
+    def _go_back(self, problem: str) -> None:
+        """Load the newest checkpoint and leave out the batches since then."""
+        step, self._reloads = self.budget.step, self._reloads + 1
+        # What has been saved must be there for every worker before one of them reads.
+        state = self._restore(self.model) if self._reloads < GIVE_UP else None
+        if state is None:
+            self._restore_signals()
+            raise RunError(
+                f"the loss {problem} at step {step:,}, "
+                + (f"{GIVE_UP} times in a row" if self._reloads >= GIVE_UP else "and there is no checkpoint yet")
+                + ": start a run with a lower learning rate or a longer warm-up"
+            )
+        self.budget.skip_to(int(state["budget"]["step"]))
+        self._workers.must_match(self.budget.position, f"the same checkpoint in {self.folder}")
+        self._watch.forget()
+        self.model.reset_metrics()
+        logger.warning(
+            "THE LOSS %s at step %d: back to the checkpoint of step %d, %d batches are left out in all",
+            problem, step, self.budget.step, self.budget.skipped,
+        )  # fmt: skip
+        self.save()  # so that a run that is killed now does not meet the same batches again
+
+    def _restore(self, model: keras.Model) -> dict[str, Any] | None:
         names = self._names()
         for name in reversed(names):
             try:
@@ -91,64 +192,14 @@ class TrainingCheckpoint(keras.callbacks.Callback):
                 continue
             self._check(name, state)
             self._assign(name, _variables(model), arrays)
-            self.budget.restore(state["budget"])
-            self._saved_step = self.budget.step
-            return self.budget.step
+            self._best = state.get("best")
+            return state
         if names:
             raise InputError(f"no checkpoint in {self.folder} can be read: remove the folder to start anew")
-        return 0
-
-    def save(self) -> bool:
-        """Write a checkpoint of this moment now; return whether it could be written."""
-        path = tf.io.gfile.join(self.folder, f"step-{self.budget.step:08d}.npz")
-        arrays = {name: _to_numpy(variable) for name, variable in _variables(self.model).items()}
-        state = {"format_version": FORMAT_VERSION, "settings": self.settings, "budget": self.budget.state()}
-        try:
-            tf.io.gfile.makedirs(self.folder)
-            write_checkpoint(path, arrays, state)
-            for name in self._names()[: -self.keep]:
-                tf.io.gfile.remove(tf.io.gfile.join(self.folder, name))
-        except (OSError, tf.errors.OpError) as error:
-            kept = "there is none yet" if self._saved_step is None else f"the one of step {self._saved_step} stays"
-            logger.error("CHECKPOINT NOT WRITTEN at step %d (%s): training goes on, %s", self.budget.step, error, kept)
-            return False
-        self._saved_step = self.budget.step
-        return True
-
-    def on_train_begin(self, logs: dict[str, float] | None = None) -> None:
-        """Listen to Ctrl-C and SIGTERM."""
-        self._next = time.monotonic() + self.every_seconds
-        self._signal = None
-        if threading.current_thread() is threading.main_thread():
-            for number in (signal.SIGINT, signal.SIGTERM):
-                self._handlers[number] = signal.signal(number, self._on_signal)
-
-    def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
-        """Write a checkpoint when it is time, or stop after a signal."""
-        if not math.isfinite((logs or {}).get("loss", 0.0)):
-            # A checkpoint of such weights would replace those that can still be used.
-            self._restore_signals()
-            raise RunError(
-                f"the loss is no longer a finite number at step {self.budget.step:,}: start a run with a lower "
-                "learning rate or a longer warm-up"
-            )
-        if self._signal is not None:
-            self.model.stop_training = True
-        elif time.monotonic() >= self._next:
-            self.save()
-            self._next = time.monotonic() + self.every_seconds
-
-    def on_train_end(self, logs: dict[str, float] | None = None) -> None:
-        """Write the last checkpoint; after a signal, raise `Interrupted`."""
-        self._restore_signals()
-        if self._saved_step != self.budget.step:
-            self.save()
-        if self._signal is not None and not self.budget.used_up:
-            step = "no step" if self._saved_step is None else f"step {self._saved_step:,}"
-            raise Interrupted(f"{step} is saved in {self.folder}; the same command again continues from there")
+        return None
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
-        self._signal = number
+        self._workers.stopping = True
         self._restore_signals()
         logger.warning("stopping after this step; Ctrl-C again stops at once")
 

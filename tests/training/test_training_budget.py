@@ -45,7 +45,7 @@ def test_minutes_end_on_time():
 
 def test_the_curve_leaves_the_tracing_out_and_the_clock_does_not(monkeypatch):
     now = 100.0
-    monkeypatch.setattr("keras_mlm.training.training_budget.time.monotonic", lambda: now)
+    monkeypatch.setattr("keras_mlm.training.workers.time.monotonic", lambda: now)
     budget = TrainingBudget(minutes=1, learning_rate=1.0, warmup=0.5)
     budget.set_model(SimpleNamespace(optimizer=SimpleNamespace(), stop_training=False))
     rates = []

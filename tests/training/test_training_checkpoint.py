@@ -12,7 +12,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from tiny_run import fit, tiny_model
+from tiny_run import fit, tiny_batches, tiny_model
 
 from keras_mlm.errors import InputError, Interrupted, RunError
 from keras_mlm.training import checkpoint_file
@@ -23,7 +23,7 @@ from keras_mlm.training.training_checkpoint import TrainingCheckpoint
 RUN = """
 import sys, time
 import keras, numpy as np, tensorflow as tf
-from tiny_run import fit, tiny_model
+from tiny_run import fit, tiny_batches, tiny_model
 from keras_mlm.training.training_budget import TrainingBudget
 from keras_mlm.training.training_checkpoint import TrainingCheckpoint
 
@@ -190,18 +190,65 @@ def test_a_signal_ends_the_step_saves_and_says_how_to_go_on(tmp_path, number):
     assert resume(tmp_path)[3] == 4
 
 
-def test_a_diverged_run_ends_and_keeps_the_checkpoints_before(tmp_path):
-    handler = signal.getsignal(signal.SIGINT)
-    model, budget, checkpoint, _ = resume(tmp_path, steps=20)
+def spoil(model, budget, places):
+    """A callback that makes the weights useless before the batches at these places in the data."""
 
-    def diverge(batch, logs):
-        if budget.step == 2:
+    def before(batch, logs):
+        if budget.position in places:
             model.layers[0].bias.assign(np.full(16, np.nan))
 
-    with pytest.raises(RunError, match="the loss is no longer a finite number at step 3: start a run with a lower"):
-        fit(model, [keras.callbacks.LambdaCallback(on_train_batch_begin=diverge), budget, checkpoint])
+    return keras.callbacks.LambdaCallback(on_train_batch_begin=before)
+
+
+def test_a_bad_batch_is_left_out_and_its_weights_are_not_kept(tmp_path, caplog):
+    model, budget, checkpoint, _ = resume(tmp_path, steps=20)
+    fit(model, [spoil(model, budget, {5, 9}), budget, checkpoint])
+    assert budget.step == 20 and budget.skipped == 2 and budget.position == 22
+    assert all(np.isfinite(value).all() for value in variables(model))
+    assert "THE LOSS is no finite number at step 6: back to the checkpoint of step 5, 1 batches are" in caplog.text
+    # Without callbacks of its own, on the batches that were not left out, a run ends with the same weights.
+    plain = tiny_model(seed=99)
+    steps = [step for step in range(22) if step not in (5, 9)]
+    whole = list(tiny_batches().take(22))
+    plan = TrainingBudget(steps=20, learning_rate=1e-2)
+    kept = tf.data.Dataset.from_tensor_slices([tf.stack([whole[s][i] for s in steps]) for i in (0, 1)][0])
+    labels = tf.data.Dataset.from_tensor_slices(tf.stack([whole[s][1] for s in steps]))
+    plain.fit(tf.data.Dataset.zip(kept, labels), epochs=1, verbose=0, shuffle=False, callbacks=[plan])
+    for one, two in zip(variables(plain), variables(model), strict=True):
+        np.testing.assert_allclose(one, two, rtol=1e-6, atol=1e-7)
+    # And a run that goes on later knows the place.
+    assert resume(tmp_path)[3] == 22
+
+
+def test_a_run_that_diverges_again_and_again_ends_and_keeps_the_checkpoints_before(tmp_path):
+    handler = signal.getsignal(signal.SIGINT)
+    model, budget, checkpoint, _ = resume(tmp_path, steps=20)
+    with pytest.raises(RunError, match="no finite number at step 3, 3 times in a row: start a run with a lower"):
+        fit(model, [spoil(model, budget, range(2, 99)), budget, checkpoint])
     assert sorted(path.name for path in tmp_path.iterdir()) == ["step-00000001.npz", "step-00000002.npz"]
     assert signal.getsignal(signal.SIGINT) is handler
+
+
+def test_a_run_that_diverges_before_its_first_checkpoint_ends(tmp_path):
+    model, budget, checkpoint, _ = resume(tmp_path, steps=20, every_seconds=1000)
+    with pytest.raises(RunError, match="no finite number at step 3, and there is no checkpoint yet"):
+        fit(model, [spoil(model, budget, {2}), budget, checkpoint])
+    assert not any(tmp_path.iterdir())
+
+
+def test_the_checkpoint_with_the_lowest_loss_stays(tmp_path):
+    model, budget, checkpoint, _ = resume(tmp_path, steps=8)
+    losses = [5.0, 4.0, 1.0, 3.0, 6.0, 2.0, 2.5, 2.6]
+    given = keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: logs.update(loss=losses[budget.step - 1]))
+    fit(model, [budget, given, checkpoint])
+    assert sorted(int(path.stem[5:]) for path in tmp_path.iterdir()) == [3, 7, 8]
+
+
+def test_a_checkpoint_of_the_first_version_is_read(five_steps, tmp_path):
+    arrays, state = checkpoint_file.read_checkpoint(str(five_steps[0] / "step-00000005.npz"))
+    del state["best"], state["budget"]["skipped"]
+    checkpoint_file.write_checkpoint(str(tmp_path / "step-00000005.npz"), arrays, state)
+    assert resume(tmp_path, settings={"rate": 1})[3] == 5
 
 
 def test_a_second_interrupt_stops_at_once(tmp_path, caplog):
