@@ -58,9 +58,9 @@ def main():
     step = checkpoint.resume(model)
     print("from", step, flush=True)
     slow = keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: time.sleep(wait))
-    model.fit(
-        batches(strategy, step), epochs=10**6, steps_per_epoch=5, verbose=0, callbacks=[budget, checkpoint, slow]
-    )
+    callbacks = [budget, checkpoint, slow]
+    with workers.together():
+        model.fit(batches(strategy, step), epochs=10**6, steps_per_epoch=5, verbose=0, callbacks=callbacks)
     variables = model.variables + model.optimizer.variables
     if workers.is_chief:
         np.savez(os.path.join(folder, "end.npz"), *[keras.ops.convert_to_numpy(variable) for variable in variables])
