@@ -36,7 +36,7 @@ _MODULES = {
     "ProgressLine": "keras_mlm.training.progress_line",
     "TrainingBudget": "keras_mlm.training.training_budget",
     "TrainingCheckpoint": "keras_mlm.training.training_checkpoint",
-    "adamw": "keras_mlm.training.optimizers",
+    "optimizer_from": "keras_mlm.training.optimizers",
     "strategy_from": "keras_mlm.training.distribution",
     # === Evaluation and export ===
     "Yardsticks": "keras_mlm.evaluation.yardsticks",

@@ -31,7 +31,7 @@ from keras_mlm.models.bert_pretrainer import BertPretrainer as BertPretrainer
 from keras_mlm.tokenizers.learn_vocabulary import learn_vocabulary as learn_vocabulary
 from keras_mlm.tokenizers.word_piece_tokenizer import WordPieceTokenizer as WordPieceTokenizer
 from keras_mlm.training.distribution import strategy_from as strategy_from
-from keras_mlm.training.optimizers import adamw as adamw
+from keras_mlm.training.optimizers import optimizer_from as optimizer_from
 from keras_mlm.training.progress_line import ProgressLine as ProgressLine
 from keras_mlm.training.training_budget import TrainingBudget as TrainingBudget
 from keras_mlm.training.training_checkpoint import TrainingCheckpoint as TrainingCheckpoint

@@ -18,15 +18,21 @@ def pretrain(
     preset: str = "mini",
     style: str = "classic",
     minutes: float | None = None,
+    hours: float | None = None,
     steps: int | None = None,
     length: int = 128,
     batch_size: int = 64,
     learning_rate: float | None = None,
     masking: Literal["token", "whole_word"] = "token",
-    next_sentence: bool = True,
+    next_sentence: bool | None = None,
+    optimizer: Literal["adamw", "adamw_original", "lamb"] | None = None,
+    schedule: Literal["linear", "cosine", "one_cycle", "warmup_stable_decay"] | None = None,
+    precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = "float32",
+    micro_batches: int = 1,
+    recompute: bool = False,
     seed: int = 0,
     deterministic: bool = False,
-    strategy: Literal["default", "mirrored"] = "default",
+    strategy: Literal["default", "mirrored", "multi_worker", "tpu"] = "default",
 ) -> dict[str, Any]:
     """Pre-train a BERT on a prepared corpus. The same command again continues a run that was stopped.
 
@@ -37,30 +43,45 @@ def pretrain(
             google:FOLDER or keras_hub:FOLDER. The size is then the model's, the rate by default 5e-5, and the data must
             be prepared with the same --init.
         preset: Size: tiny, mini, small, medium, base or large.
-        style: classic (the paper) or short_budget (pre-norm, rotary positions: learns within minutes).
-        minutes: Length of the training in minutes; give this or steps.
-        steps: Length of the training in optimizer steps; give this or minutes.
+        style: classic (the paper), short_budget (pre-norm, rotary positions: learns within minutes) or modern (that,
+            and gated feed-forward layers, no biases, 30 % masks, no next sentences).
+        minutes: Length of the training in minutes; give this, hours or steps.
+        hours: The same in hours.
+        steps: Length of the training in optimizer steps.
         length: Tokens a row.
         batch_size: Rows a step, over all devices together.
         learning_rate: The highest rate; by default the style's.
         masking: What is masked together: token or whole_word.
-        next_sentence: Whether to learn the next-sentence objective too; --next-sentence=false leaves it out.
+        next_sentence: Whether to learn the next-sentence objective too; by default as the style says,
+            --next-sentence=false leaves it out.
+        optimizer: adamw, adamw_original (no bias correction) or lamb (very large batches); by default the style's.
+        schedule: How the rate falls after the warm-up: linear, cosine, one_cycle or warmup_stable_decay; by default the
+            style's.
+        precision: Of the products: float32, mixed_bfloat16 (GPUs of 2020 and later, TPUs) or mixed_float16 (older GPUs).
+        micro_batches: Parts in which each device works through its rows, where they do not fit in memory at once.
+        recompute: Whether to save memory by computing the activations again in the backward pass.
         seed: Of everything random.
         deterministic: Whether a rerun gives the same bits; needs steps, and is slower.
-        strategy: default (one device) or mirrored (all GPUs; without any, two logical CPU devices).
+        strategy: default (one device), mirrored (all GPUs; without any, two logical CPU devices), multi_worker (the same
+            command on every machine that TF_CONFIG, Slurm or Kubernetes names) or tpu (untested).
 
     Returns:
         The figures that metrics.json holds.
     """
-    from keras_mlm.config import BertConfig, PretrainingConfig
+    from keras_mlm.config import EVALUATION_RATE, BertConfig, PretrainingConfig
     from keras_mlm.errors import InputError
 
+    if hours is not None and minutes is not None:
+        raise InputError("give --minutes or --hours, not both")
     if learning_rate is None and init is not None:
         learning_rate = CONTINUED_RATE
-    rate = {} if learning_rate is None else {"learning_rate": learning_rate}
+    chosen = {"learning_rate": learning_rate, "next_sentence": next_sentence, "optimizer": optimizer,
+              "schedule": schedule}  # fmt: skip
     training = PretrainingConfig.from_style(
-        style, length=length, batch_size=batch_size, masking=masking, next_sentence=next_sentence,
-        steps=steps, minutes=minutes, seed=seed, deterministic=deterministic, **rate,
+        style, length=length, batch_size=batch_size, masking=masking, steps=steps,
+        minutes=60 * hours if hours is not None else minutes, seed=seed, deterministic=deterministic,
+        precision=precision, micro_batches=micro_batches, recompute=recompute,
+        **{name: value for name, value in chosen.items() if value is not None},
     )  # fmt: skip
 
     import keras
@@ -68,51 +89,60 @@ def pretrain(
 
     from keras_mlm.data.manifest import Manifest
     from keras_mlm.data.pretraining_dataset import PretrainingDataset
+    from keras_mlm.data.shard_digests import shard_digests
     from keras_mlm.model_folder import save_model
     from keras_mlm.models.bert_pretrainer import BertPretrainer
     from keras_mlm.tokenizers.word_piece_tokenizer import WordPieceTokenizer
-    from keras_mlm.training.distribution import strategy_from
-    from keras_mlm.training.optimizers import adamw
+    from keras_mlm.training.distribution import strategy_from, worker_batches
+    from keras_mlm.training.optimizers import optimizer_from
     from keras_mlm.training.progress_line import ProgressLine
     from keras_mlm.training.run_folder import RunFolder
     from keras_mlm.training.training_budget import TrainingBudget
     from keras_mlm.training.training_checkpoint import TrainingCheckpoint
+    from keras_mlm.training.training_curves import TrainingCurves
+    from keras_mlm.training.workers import Workers
 
-    devices = strategy_from(strategy, batch_size=batch_size)
+    devices = strategy_from(strategy, batch_size=batch_size, micro_batches=micro_batches)
+    workers = Workers(devices)
+    say = print if workers.is_chief else (lambda text: None)
     manifest = Manifest.load(data)
     config = BertConfig.from_preset(
-        preset, style=style, vocabulary_size=manifest.vocabulary_size, next_sentence=next_sentence
+        preset, style=style, vocabulary_size=manifest.vocabulary_size, next_sentence=training.next_sentence
     )
     initial = None
     if init is not None:
         from keras_mlm.interop.continued_pretraining import continued_model, weights_hash
 
         keras.utils.set_random_seed(seed)  # heads that the model does not have start anew, the same at each call
-        initial = continued_model(init, WordPieceTokenizer.load(data), data, next_sentence=next_sentence)
+        initial = continued_model(init, WordPieceTokenizer.load(data), data, next_sentence=training.next_sentence)
         config = initial.config
     if length > config.max_sequence_length:
         raise InputError(f"rows of {length} tokens do not fit the model's {config.max_sequence_length} positions")
-    corpus = {"vocabulary_hash": manifest.vocabulary_hash, "tokens": manifest.splits["training"].tokens}
+    corpus = {
+        "vocabulary_hash": manifest.vocabulary_hash,
+        "tokens": manifest.splits["training"].tokens,
+        "shards": shard_digests(manifest, data),
+    }
     settings = {"model": config.to_dict(), "pretraining": training.to_dict(), "data": corpus}
     if initial is not None:
         settings["init"] = {"weights_hash": weights_hash(initial)}
     run = RunFolder(output)
     metrics = run.find(settings)
     if metrics is not None:
-        print(f"{output} is finished. To train longer, choose another --output and more --minutes or --steps.")
-        _print(metrics)
+        say(f"{output} is finished. To train longer, choose another --output and more --minutes or --steps.")
+        say(_table(metrics))
         return metrics
 
     keras.utils.set_random_seed(seed)
+    keras.config.set_dtype_policy(precision)
     if deterministic:
         tf.config.experimental.enable_op_determinism()
-    rows = {
-        "length": length, "batch_size": batch_size, "masking": masking, "next_sentence": next_sentence, "seed": seed,
-        "mask_selection_rate": training.mask_selection_rate, "mask_selection_length": training.mask_selection_length,
-    }  # fmt: skip
-    dataset = PretrainingDataset(data, **rows)
-    validation = PretrainingDataset(data, split="validation", **rows)
-    run.begin(settings)
+    rows = {"length": length, "batch_size": batch_size, "masking": masking, "seed": seed,
+            "next_sentence": training.next_sentence}  # fmt: skip
+    dataset = PretrainingDataset(data, mask_selection_rate=training.mask_selection_rate, **rows)
+    validation = PretrainingDataset(data, split="validation", mask_selection_rate=EVALUATION_RATE, **rows)
+    if workers.is_chief:
+        run.begin(settings)
 
     with devices.scope():
         model = BertPretrainer(config, tokenizer=WordPieceTokenizer.load(data))
@@ -120,48 +150,60 @@ def pretrain(
             model.set_weights(initial.get_weights())
         # Without dropout, whose random numbers XLA draws slowly on a CPU, a compiled step is about a seventh faster.
         # Strategies of several replicas do not work with it.
-        model.compile(optimizer=adamw(training), jit_compile=strategy == "default" and not config.dropout)
+        model.compile(
+            optimizer=optimizer_from(training), micro_batches=micro_batches, recompute=recompute,
+            jit_compile=strategy == "default" and not config.dropout,
+        )  # fmt: skip
 
-    budget = TrainingBudget(steps=steps, minutes=minutes, learning_rate=training.learning_rate, warmup=training.warmup)
+    budget = TrainingBudget(
+        steps=steps, minutes=training.minutes, learning_rate=training.learning_rate, warmup=training.warmup,
+        schedule=training.schedule, workers=workers,
+    )  # fmt: skip
     checkpoint = TrainingCheckpoint(run.checkpoints, budget, settings=settings)
-    special = 3 if next_sentence else 2
-    progress = ProgressLine(budget, tokens_per_step=batch_size * (dataset.tokens / dataset.rows + special))
-    step = checkpoint.resume(model)
-    start = f", from step {step:,}" if step else ""
-    print(f"{model.count_params():,} parameters, {dataset.rows:,} rows an epoch{start}")
-    if initial is not None and not step:
-        print(f"before the first step, on {validation.rows:,} held-out rows:")
-        _print(model.evaluate(validation.batches(), verbose=0, return_dict=True))
-    if not budget.used_up:
-        model.fit(
-            dataset.batches(start_step=step),
-            initial_epoch=step // STEPS_PER_EPOCH,
-            epochs=10**9,
-            steps_per_epoch=STEPS_PER_EPOCH,
-            shuffle=False,  # the dataset has its own order
-            verbose=0,
-            callbacks=[budget, progress, keras.callbacks.TensorBoard(run.logs, write_graph=False), checkpoint],
-        )
-
-    print(f"evaluating on {validation.rows:,} held-out rows")
+    special = 3 if training.next_sentence else 2
+    tokens_per_step = batch_size * (dataset.tokens / dataset.rows + special)
+    progress = ProgressLine(budget, tokens_per_step)
+    curves = TrainingCurves(run.logs, budget, tokens_per_step)
+    with workers.together():
+        place = checkpoint.resume(model)
+        start = f", from step {budget.step:,}" if place else ""
+        say(f"{model.count_params():,} parameters, {dataset.rows:,} rows an epoch{start}")
+        held_out = {"steps": -(-validation.rows // batch_size), "verbose": 0, "return_dict": True}
+        if initial is not None and not place:
+            say(f"before the first step, on {validation.rows:,} held-out rows:")
+            say(_table(model.evaluate(worker_batches(validation, devices), **held_out)))
+        if not budget.used_up:
+            model.fit(
+                worker_batches(dataset, devices, place),
+                initial_epoch=budget.step // STEPS_PER_EPOCH,
+                epochs=10**9,
+                steps_per_epoch=STEPS_PER_EPOCH,
+                shuffle=False,  # the dataset has its own order
+                verbose=0,
+                callbacks=[budget, *([progress, curves] if workers.is_chief else []), checkpoint],
+            )
+        say(f"evaluating on {validation.rows:,} held-out rows")
+        evaluated = model.evaluate(worker_batches(validation, devices), **held_out)
     metrics = {
-        **model.evaluate(validation.batches(), verbose=0, return_dict=True),
+        **evaluated,
         "steps": budget.step,
         "seconds": round(budget.seconds, 1),
         "tokens_per_second": round(progress.tokens_per_second, 1),
         "parameters": model.count_params(),
     }
-    save_model(model, output, metrics=metrics)
-    run.finish(metrics)
-    _print(metrics)
-    print(f"written to {output}; curves: tensorboard --logdir {run.logs}")
-    print(f'next: python recipes/fill_mask.py --model {output} "Paris is the [MASK] of France ."')
+    if workers.is_chief:
+        save_model(model, output, metrics=metrics)
+        run.finish(metrics)
+    workers.agree()  # none leaves before the model is written
+    say(_table(metrics))
+    say(f"written to {output}; curves: tensorboard --logdir {run.logs}")
+    say(f'next: python recipes/fill_mask.py --model {output} "Paris is the [MASK] of France ."')
     return metrics
 
 
-def _print(metrics: dict[str, Any]) -> None:
-    for name, value in metrics.items():
-        print(f"  {name:<24} {value:>14,.4f}" if isinstance(value, float) else f"  {name:<24} {value:>14,}")
+def _table(metrics: dict[str, Any]) -> str:
+    rows = ((name, f"{value:,.4f}" if isinstance(value, float) else f"{value:,}") for name, value in metrics.items())
+    return "\n".join(f"  {name:<24} {value:>14}" for name, value in rows)
 
 
 if __name__ == "__main__":

@@ -94,6 +94,8 @@ def test_configs_cannot_be_changed_in_place():
         (lambda: PretrainingConfig(steps=1, learning_rate=0), ["learning_rate", "0"]),
         (lambda: PretrainingConfig(minutes=1, deterministic=True), ["deterministic", "steps"]),
         (lambda: BertConfig.from_dict({"vocabulary_size": 9, "relu": True}), ["relu", "num_layers"]),
+        (lambda: PretrainingConfig(steps=1, schedule="steps"), ["schedule", "one_cycle", "steps"]),
+        (lambda: PretrainingConfig(steps=1, batch_size=6, micro_batches=4), ["6", "4"]),
         (lambda: BertConfig.from_dict({}), ["vocabulary_size"]),
         (lambda: PretrainingConfig.from_dict({"steps": 1, "epochs": 3}), ["epochs", "warmup"]),
     ],

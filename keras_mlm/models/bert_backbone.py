@@ -1,3 +1,4 @@
+import functools
 from typing import Any
 
 import keras
@@ -45,6 +46,8 @@ class BertBackbone(keras.Model):
     def __init__(self, config: BertConfig, **kwargs: Any) -> None:
         super().__init__(**{"name": "backbone", **kwargs})  # one name, so that paths of variables never differ
         self.config = config
+        # Set by `BertPretrainer.compile`: whether training keeps the blocks' inputs only and computes the rest twice.
+        self.recompute = False
         rotary = config.position == "rotary"
         self.embeddings = BertEmbeddings(
             config.vocabulary_size,
@@ -67,13 +70,15 @@ class BertBackbone(keras.Model):
                 layer_norm_epsilon=config.layer_norm_epsilon,
                 initializer_range=config.initializer_range,
                 activation=config.activation,
+                gated=config.gated,
+                biases=config.biases,
                 name=f"encoder_block_{index}",
             )
             for index in range(config.num_layers)
         ]
         # Pre-norm blocks leave their sum unnormalised.
         self.final_norm = (
-            keras.layers.LayerNormalization(epsilon=config.layer_norm_epsilon, name="final_norm")
+            keras.layers.LayerNormalization(epsilon=config.layer_norm_epsilon, center=config.biases, name="final_norm")
             if config.norm == "pre"
             else None
         )
@@ -122,6 +127,9 @@ class BertBackbone(keras.Model):
         x = self.embeddings(inputs["token_ids"], inputs.get("segment_ids"), training=training)
         all_scores = []
         for block in self.encoder_blocks:
+            if self.recompute and training:
+                x = keras.remat(functools.partial(block, training=True))(x, padding_mask)
+                continue
             x = block(x, padding_mask, return_attention_scores=return_attention_scores, training=training)
             if return_attention_scores:
                 x, scores = x

@@ -117,26 +117,39 @@ class BertPretrainer(TextMethods, TensorFlowStep, keras.Model):
             outputs["next_sentence"] = self.next_sentence_head(encoded["pooled_output"])
         return outputs
 
-    def compile(self, optimizer: Any, *, micro_batches: int = 1, jit_compile: bool = False, **kwargs: Any) -> None:
+    def compile(
+        self,
+        optimizer: Any,
+        *,
+        micro_batches: int = 1,
+        recompute: bool = False,
+        jit_compile: bool = False,
+        **kwargs: Any,
+    ) -> None:
         """Set the optimizer; the losses and metrics are the model's own.
 
         Args:
             optimizer: Keras optimizer or its name.
             micro_batches: int, equal parts in which each replica works through its rows of a step, for batches whose
                 activations do not fit in memory. The step is the same whatever their number. Defaults to `1`.
+            recompute: bool, whether the encoder blocks' activations are computed again in the backward pass instead of
+                being kept: less memory, a third more time. Defaults to `False`.
             jit_compile: bool, whether XLA compiles the step. Defaults to `False`: on a CPU it is slower, and it does
                 not work under a strategy.
             **kwargs: `run_eagerly` and others of `keras.Model.compile`.
 
         Raises:
-            InputError: the model was built outside the scope of the strategy it is compiled in, or several replicas
-                are to run a step that XLA compiles.
+            InputError: the model was built outside the scope of the strategy it is compiled in, several replicas are
+                to run a step that XLA compiles, or blocks with dropout are to be computed again, with another mask.
         """
         check_strategy(self, jit_compile)
         if kwargs.get("steps_per_execution", 1) > 1 and replicas_of(self) > 1:
             logger.warning("steps_per_execution does not work with several replicas: every step is executed alone")
             kwargs["steps_per_execution"] = 1
+        if recompute and self.config.dropout:
+            raise InputError("recompute would draw another dropout mask the second time: take dropout 0")
         self.micro_batches = micro_batches
+        self.backbone.recompute = recompute
         super().compile(optimizer=optimizer, jit_compile=jit_compile, **kwargs)
 
     def global_weights(self, sample_weight: dict[str, Any] | None) -> dict[str, Any]:

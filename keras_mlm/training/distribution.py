@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 STRATEGIES = ("default", "mirrored", "multi_worker", "tpu")
 
 
-def strategy_from(name: str, *, batch_size: int | None = None, wait: float = WAIT) -> Any:
+def strategy_from(name: str, *, batch_size: int | None = None, micro_batches: int = 1, wait: float = WAIT) -> Any:
     """Return the `tf.distribute` strategy of a name; build and compile the model inside its `scope()`.
 
     Args:
@@ -19,6 +19,7 @@ def strategy_from(name: str, *, batch_size: int | None = None, wait: float = WAI
             devices, which is for trying it out and not faster), `"multi_worker"` (all GPUs, or the CPU, of every
             machine that TF_CONFIG, Slurm or Kubernetes names; the same command runs on each) or `"tpu"` (untested).
         batch_size: int, rows in the global batch, to be checked against the number of devices. Defaults to `None`.
+        micro_batches: int, parts in which each device works through its rows, to be checked too. Defaults to `1`.
         wait: float, seconds in which all workers must have started. Defaults to `600`.
 
     Returns:
@@ -51,9 +52,9 @@ def strategy_from(name: str, *, batch_size: int | None = None, wait: float = WAI
     else:
         gpus = tf.config.list_physical_devices("GPU")
         devices = [f"GPU:{number}" for number in range(len(gpus))] if gpus else _logical_cpus(2)
-        _check_batch(batch_size, len(devices))  # before anything is started
+        _check_batch(batch_size, len(devices), micro_batches)  # before anything is started
         strategy = tf.distribute.MirroredStrategy(devices)
-    _check_batch(batch_size, strategy.num_replicas_in_sync)
+    _check_batch(batch_size, strategy.num_replicas_in_sync, micro_batches)
     return strategy
 
 
@@ -117,12 +118,13 @@ def _multi_worker(wait: float) -> Any:
         ) from None
 
 
-def _check_batch(batch_size: int | None, replicas: int) -> None:
-    if batch_size is not None and batch_size % replicas:
-        next_size = -(-batch_size // replicas) * replicas
+def _check_batch(batch_size: int | None, replicas: int, micro_batches: int) -> None:
+    parts = replicas * micro_batches
+    if batch_size is not None and batch_size % parts:
+        each = f" in {micro_batches} micro-batches each" if micro_batches > 1 else ""
         raise InputError(
-            f"a batch of {batch_size} rows cannot be shared evenly by {replicas} devices; the next that can is "
-            f"{next_size}"
+            f"a batch of {batch_size} rows cannot be shared evenly by {replicas} devices{each}; the next that can is "
+            f"{-(-batch_size // parts) * parts}"
         )
 
 

@@ -6,16 +6,17 @@ from typing import Any
 import keras
 
 from keras_mlm.errors import InputError
-from keras_mlm.training.schedules import warmup_linear
+from keras_mlm.training.schedules import rate_factor
 from keras_mlm.training.workers import Workers
 
 
 class TrainingBudget(keras.callbacks.Callback):
     """Stop `fit` when a number of steps or minutes is used up, and set the learning rate before every step.
 
-    The rate rises and falls as `warmup_linear` says, from the share of the budget that is used; the last step has a
-    rate near 0. Minutes count the time inside `fit`, the first step's tracing included, so that a run ends when the
-    clock says so. The curve leaves the tracing out: otherwise the rate would jump at the second step.
+    The rate rises and falls as `rate_factor` says, from the share of the budget that is used; the last step has a rate
+    near the schedule's end. Minutes count the time inside `fit`, the first step's tracing included, so that a run ends
+    when the clock says so: half a step after it at the latest, by the measured pace. The curve leaves the tracing out:
+    otherwise the rate would jump at the second step.
 
     A checkpoint keeps `state()`, so steps and minutes add up over all runs until the budget is used.
 
@@ -24,6 +25,7 @@ class TrainingBudget(keras.callbacks.Callback):
         minutes: float, minutes in all.
         learning_rate: float, the highest rate.
         warmup: float in [0, 1), share of the budget in which the rate rises. Defaults to `0.1`.
+        schedule: str, how the rate follows the progress, see `rate_factor`. Defaults to `"linear"`.
         workers: `Workers` of the strategy, whose clock counts. Defaults to `None`, one process.
 
     Raises:
@@ -43,6 +45,7 @@ class TrainingBudget(keras.callbacks.Callback):
         minutes: float | None = None,
         learning_rate: float,
         warmup: float = 0.1,
+        schedule: str = "linear",
         workers: Workers | None = None,
     ) -> None:
         super().__init__()
@@ -52,6 +55,7 @@ class TrainingBudget(keras.callbacks.Callback):
         self.minutes = minutes
         self.learning_rate = learning_rate
         self.warmup = warmup
+        self.schedule = schedule
         self.workers = workers or Workers()
         self.step = 0
         self.skipped = 0
@@ -74,14 +78,20 @@ class TrainingBudget(keras.callbacks.Callback):
             # The middle of the step to come: neither the first nor the last step is wasted on a rate of 0.
             return min(1.0, (self.step + 0.5) / self.steps)
         whole = 60.0 * (self.minutes or 0.0) - self._startup_seconds
-        return min(1.0, max(0.0, (self.seconds - self._startup_seconds) / whole)) if whole > 0 else 1.0
+        middle = self.seconds - self._startup_seconds + self._half_step
+        return min(1.0, max(0.0, middle / whole)) if whole > 0 else 1.0
 
     @property
     def used_up(self) -> bool:
         """Whether nothing is left to do."""
         if self.steps is not None:
             return self.step >= self.steps
-        return self.seconds >= 60.0 * (self.minutes or 0.0)
+        return self.seconds + self._half_step >= 60.0 * (self.minutes or 0.0)
+
+    @property
+    def _half_step(self) -> float:
+        """Half the seconds of a step after the first; 0 before there is one."""
+        return 0.5 / self.steps_per_second if self.step > self._startup_steps else 0.0
 
     @property
     def steps_per_second(self) -> float:
@@ -133,7 +143,7 @@ class TrainingBudget(keras.callbacks.Callback):
 
     def on_train_batch_begin(self, batch: int, logs: dict[str, float] | None = None) -> None:
         """Set the learning rate of the step to come."""
-        self.model.optimizer.learning_rate = self.learning_rate * warmup_linear(self.progress, self.warmup)
+        self.model.optimizer.learning_rate = self.learning_rate * rate_factor(self.schedule, self.progress, self.warmup)
 
     def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
         """Count the step and stop when the budget is used up."""
@@ -143,8 +153,19 @@ class TrainingBudget(keras.callbacks.Callback):
             self._starting = False
             self._startup_steps += 1
             self._startup_seconds += self.workers.now() - self._started
+        if self.minutes is not None and self.step - self._startup_steps == 2:
+            self._check_warmup()
         if self.used_up:
             self.model.stop_training = True
+
+    def _check_warmup(self) -> None:
+        whole = self.seconds_left * self.steps_per_second + self.step
+        if self.warmup and whole * self.warmup < 1:
+            needed = 10 / self.warmup / self.steps_per_second / 60
+            raise InputError(
+                f"{self.minutes:g} minutes are about {whole:.0f} steps here, too few to warm up: give {needed:.0f} "
+                "minutes or more, a smaller model or a smaller batch"
+            )
 
     def on_train_end(self, logs: dict[str, float] | None = None) -> None:
         """Stop the clock."""

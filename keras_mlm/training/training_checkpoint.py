@@ -110,7 +110,12 @@ class TrainingCheckpoint(keras.callbacks.Callback):
         best = self._best
         if self._loss is not None and (best is None or self._loss <= best["loss"]):
             best = {"name": name, "loss": self._loss}
-        state = {"format_version": FORMAT_VERSION, "settings": self.settings, "budget": self.budget.state(), "best": best}
+        state = {
+            "format_version": FORMAT_VERSION,
+            "settings": self.settings,
+            "budget": self.budget.state(),
+            "best": best,
+        }
         try:
             tf.io.gfile.makedirs(self.folder)
             write_checkpoint(tf.io.gfile.join(self.folder, name), arrays, state)

@@ -9,7 +9,7 @@ from keras_mlm.export.saved_model import export_saved_model
 from keras_mlm.models.bert_pretrainer import BertPretrainer
 from keras_mlm.tokenizers.vocabulary_file import SPECIAL_TOKENS
 from keras_mlm.tokenizers.word_piece_tokenizer import WordPieceTokenizer
-from keras_mlm.training.optimizers import adamw
+from keras_mlm.training.optimizers import optimizer_from
 
 VOCABULARY = [*SPECIAL_TOKENS, *(f"word{number}" for number in range(995))]
 ROWS, LENGTH, SLOTS = 2, 16, 3
@@ -21,7 +21,7 @@ def test_three_steps_and_an_export(tmp_path, preset):
     rng = np.random.default_rng(0)
     config = BertConfig.from_preset(preset, vocabulary_size=len(VOCABULARY))
     model = BertPretrainer(config, tokenizer=WordPieceTokenizer(VOCABULARY))
-    model.compile(adamw(PretrainingConfig.from_style(steps=3)))
+    model.compile(optimizer_from(PretrainingConfig.from_style(steps=3)))
     x = {
         "token_ids": rng.integers(5, 1000, (ROWS, LENGTH)).astype("int32"),
         "segment_ids": np.zeros((ROWS, LENGTH), "int32"),

@@ -13,13 +13,13 @@ from keras_mlm.config import BertConfig, PretrainingConfig
 from keras_mlm.layers.modeling.dropout import Dropout
 from keras_mlm.models.bert_pretrainer import BertPretrainer
 from keras_mlm.training.distribution import several_workers, strategy_from
-from keras_mlm.training.optimizers import adamw
+from keras_mlm.training.optimizers import optimizer_from
 
 ROWS, LENGTH, SLOTS, STEPS = 16, 12, 3, 20
 OPTIMIZERS = {
     "sgd": lambda: keras.optimizers.SGD(0.5),
     # Clipped in every step, which is where clipping before the reduction would show.
-    "adamw": lambda: adamw(PretrainingConfig(steps=1, learning_rate=1e-3, clip_norm=0.1)),
+    "adamw": lambda: optimizer_from(PretrainingConfig(steps=1, learning_rate=1e-3, clip_norm=0.1)),
 }
 
 

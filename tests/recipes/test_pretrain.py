@@ -75,7 +75,7 @@ def test_what_a_run_leaves(finished):
     run = json.loads((output / "run" / "run.json").read_text())
     assert run["format_version"] == 1
     assert (run["model"]["num_layers"], run["pretraining"]["steps"]) == (2, 6)
-    assert run["data"].keys() == {"vocabulary_hash", "tokens"}
+    assert run["data"].keys() == {"vocabulary_hash", "tokens", "shards"}
     assert [path.name for path in (output / "run" / "checkpoints").iterdir()] == ["step-00000006.npz"]
     assert list((output / "run" / "logs" / "train").glob("events.*"))
     for name in ("config.json", "model.weights.h5", "vocab.txt", "README.md"):
@@ -104,7 +104,7 @@ def test_other_settings_are_refused_with_the_difference(pretrain, finished, data
     ("arguments", "message"),
     [
         ({"preset": "huge"}, "unknown preset 'huge'; known are tiny, mini, small, medium, base, large"),
-        ({"style": "modern"}, "unknown style 'modern'; known are"),
+        ({"style": "ancient"}, "unknown style 'ancient'; known are"),
         ({"length": 1024}, "rows of 1024 tokens do not fit the model's 512 positions"),
         ({"minutes": 1.0}, "either in steps or in minutes"),
         ({"steps": None}, "either in steps or in minutes"),

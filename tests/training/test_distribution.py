@@ -15,7 +15,7 @@ from keras_mlm.config import BertConfig, PretrainingConfig
 from keras_mlm.errors import InputError
 from keras_mlm.models.bert_pretrainer import BertPretrainer
 from keras_mlm.training.distribution import strategy_from
-from keras_mlm.training.optimizers import adamw
+from keras_mlm.training.optimizers import optimizer_from
 from keras_mlm.training.training_budget import TrainingBudget
 from keras_mlm.training.training_checkpoint import TrainingCheckpoint
 import sys
@@ -43,7 +43,7 @@ def train(folder, steps):
             assert "XLA cannot compile a step of several replicas" in str(error)
         else:
             raise AssertionError
-        model.compile(adamw(PretrainingConfig(steps=1)), steps_per_execution=3)  # ignored, with a warning
+        model.compile(optimizer_from(PretrainingConfig(steps=1)), steps_per_execution=3)  # ignored, with a warning
     assert model.steps_per_execution == 1
     budget = TrainingBudget(steps=steps, learning_rate=1e-2)
     checkpoint = TrainingCheckpoint(folder, budget)

@@ -239,7 +239,9 @@ def test_a_run_that_diverges_before_its_first_checkpoint_ends(tmp_path):
 def test_the_checkpoint_with_the_lowest_loss_stays(tmp_path):
     model, budget, checkpoint, _ = resume(tmp_path, steps=8)
     losses = [5.0, 4.0, 1.0, 3.0, 6.0, 2.0, 2.5, 2.6]
-    given = keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: logs.update(loss=losses[budget.step - 1]))
+    given = keras.callbacks.LambdaCallback(
+        on_train_batch_end=lambda batch, logs: logs.update(loss=losses[budget.step - 1])
+    )
     fit(model, [budget, given, checkpoint])
     assert sorted(int(path.stem[5:]) for path in tmp_path.iterdir()) == [3, 7, 8]
 

@@ -5,7 +5,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_mlm.config import PretrainingConfig
-from keras_mlm.training.optimizers import adamw
+from keras_mlm.training.optimizers import optimizer_from
 
 
 def tiny_model(seed: int = 0) -> keras.Model:
@@ -21,7 +21,7 @@ def tiny_model(seed: int = 0) -> keras.Model:
     )
     model.build((None, 8))
     model.compile(
-        optimizer=adamw(PretrainingConfig(steps=1, learning_rate=1e-2)),
+        optimizer=optimizer_from(PretrainingConfig(steps=1, learning_rate=1e-2)),
         loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
         jit_compile=False,
     )

@@ -14,7 +14,7 @@ import tensorflow as tf
 from keras_mlm.config import BertConfig, PretrainingConfig
 from keras_mlm.models.bert_pretrainer import BertPretrainer
 from keras_mlm.training.distribution import several_workers, strategy_from
-from keras_mlm.training.optimizers import adamw
+from keras_mlm.training.optimizers import optimizer_from
 from keras_mlm.training.training_budget import TrainingBudget
 from keras_mlm.training.training_checkpoint import TrainingCheckpoint
 from keras_mlm.training.workers import Workers
@@ -52,7 +52,7 @@ def main():
     with strategy.scope():
         config = BertConfig(50, 1, 2, 16, 32, 12, dropout=float(os.environ.get("DROPOUT", "0.1")))
         model = BertPretrainer(config)
-        model.compile(adamw(PretrainingConfig(steps=1)))
+        model.compile(optimizer_from(PretrainingConfig(steps=1)))
     budget = TrainingBudget(steps=steps, learning_rate=1e-2, workers=workers)
     checkpoint = TrainingCheckpoint(folder, budget, every_seconds=0)
     step = checkpoint.resume(model)

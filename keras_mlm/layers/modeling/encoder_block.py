@@ -1,6 +1,7 @@
 from typing import Any
 
 import keras
+from keras import ops
 
 from keras_mlm.layers.modeling.dropout import Dropout
 from keras_mlm.layers.modeling.gelu import ACTIVATIONS
@@ -24,6 +25,9 @@ class EncoderBlock(keras.layers.Layer):
         layer_norm_epsilon: float. Defaults to `1e-12`.
         initializer_range: float, standard deviation of the truncated normal of the kernels. Defaults to `0.02`.
         activation: `"gelu"` or `"gelu_tanh"`. Defaults to `"gelu"`.
+        gated: bool, whether the feed-forward network is gelu(x · W) · (x · V), two thirds as wide, so that the number of
+            weights stays. Defaults to `False`.
+        biases: bool, whether products and norms add biases. Defaults to `True`.
         **kwargs: `name`, `dtype` of `keras.layers.Layer`.
 
     Call arguments:
@@ -44,6 +48,7 @@ class EncoderBlock(keras.layers.Layer):
     References:
         - [BERT](https://arxiv.org/abs/1810.04805)
         - [On Layer Normalization in the Transformer Architecture](https://arxiv.org/abs/2002.04745)
+        - [GLU Variants Improve Transformer](https://arxiv.org/abs/2002.05202)
     """
 
     def __init__(
@@ -58,6 +63,8 @@ class EncoderBlock(keras.layers.Layer):
         layer_norm_epsilon: float = 1e-12,
         initializer_range: float = 0.02,
         activation: str = "gelu",
+        gated: bool = False,
+        biases: bool = True,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -70,6 +77,10 @@ class EncoderBlock(keras.layers.Layer):
         self.layer_norm_epsilon = layer_norm_epsilon
         self.initializer_range = initializer_range
         self.activation = activation
+        self.gated = gated
+        self.biases = biases
+        # A whole number of 32, which matrix units like.
+        self.inner_dim = -(-2 * intermediate_dim // 96) * 32 if gated else intermediate_dim
 
         self.attention = MultiHeadAttention(
             num_heads,
@@ -77,22 +88,28 @@ class EncoderBlock(keras.layers.Layer):
             rotary=rotary,
             dropout=dropout,
             initializer_range=initializer_range,
+            biases=biases,
             name="attention",
         )
-        self.attention_norm = keras.layers.LayerNormalization(epsilon=layer_norm_epsilon, name="attention_norm")
-        self.intermediate_dense = self._dense(intermediate_dim, "intermediate_dense")
+        self.attention_norm = self._norm("attention_norm")
+        self.intermediate_dense = self._dense(
+            2 * self.inner_dim if gated else self.inner_dim, "intermediate_dense"
+        )
         self.output_dense = self._dense(hidden_dim, "output_dense")
-        self.output_norm = keras.layers.LayerNormalization(epsilon=layer_norm_epsilon, name="output_norm")
+        self.output_norm = self._norm("output_norm")
         self.attention_dropout = Dropout(dropout, name="attention_dropout") if dropout else None
         self.output_dropout = Dropout(dropout, name="output_dropout") if dropout else None
 
     def _dense(self, units: int, name: str) -> keras.layers.Dense:
         initializer = keras.initializers.TruncatedNormal(stddev=self.initializer_range)
-        return keras.layers.Dense(units, kernel_initializer=initializer, name=name)
+        return keras.layers.Dense(units, kernel_initializer=initializer, use_bias=self.biases, name=name)
+
+    def _norm(self, name: str) -> keras.layers.LayerNormalization:
+        return keras.layers.LayerNormalization(epsilon=self.layer_norm_epsilon, center=self.biases, name=name)
 
     def build(self, hidden_states_shape: Any) -> None:
         """Create the weights."""
-        hidden, intermediate = (None, None, self.hidden_dim), (None, None, self.intermediate_dim)
+        hidden, intermediate = (None, None, self.hidden_dim), (None, None, self.inner_dim)
         self.attention.build(hidden)
         self.attention_norm.build(hidden)
         self.intermediate_dense.build(hidden)
@@ -128,7 +145,13 @@ class EncoderBlock(keras.layers.Layer):
             x = self.attention_norm(x)
 
         forward = self.intermediate_dense(self.output_norm(x) if self.norm == "pre" else x)
-        forward = self.output_dense(ACTIVATIONS[self.activation](forward))
+        activation = ACTIVATIONS[self.activation]
+        if self.gated:
+            forward, gate = ops.split(forward, 2, axis=-1)
+            forward = activation(forward) * gate
+        else:
+            forward = activation(forward)
+        forward = self.output_dense(forward)
         if self.output_dropout is not None:
             forward = self.output_dropout(forward, training=training)
         x = x + forward
@@ -153,4 +176,6 @@ class EncoderBlock(keras.layers.Layer):
             "layer_norm_epsilon": self.layer_norm_epsilon,
             "initializer_range": self.initializer_range,
             "activation": self.activation,
+            "gated": self.gated,
+            "biases": self.biases,
         }

@@ -21,6 +21,7 @@ class MultiHeadAttention(keras.layers.Layer):
         rotary: bool, whether queries and keys are turned by their position. Defaults to `False`.
         dropout: float in [0, 1), share of the attention scores dropped in training. Defaults to `0.0`.
         initializer_range: float, standard deviation of the truncated normal of the kernels. Defaults to `0.02`.
+        biases: bool, whether the products add biases. Defaults to `True`.
         **kwargs: `name`, `dtype` of `keras.layers.Layer`.
 
     Call arguments:
@@ -50,6 +51,7 @@ class MultiHeadAttention(keras.layers.Layer):
         rotary: bool = False,
         dropout: float = 0.0,
         initializer_range: float = 0.02,
+        biases: bool = True,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -58,6 +60,7 @@ class MultiHeadAttention(keras.layers.Layer):
         self.head_dim = hidden_dim // num_heads
         self.rotary = rotary
         self.initializer_range = initializer_range
+        self.biases = biases
         # Queries, keys and values side by side: one product instead of three.
         self.query_key_value = self._dense(3 * hidden_dim, "query_key_value")
         self.output_dense = self._dense(hidden_dim, "output_dense")
@@ -66,7 +69,7 @@ class MultiHeadAttention(keras.layers.Layer):
     def _dense(self, units: int, name: str) -> keras.layers.Dense:
         # An initializer of its own for each kernel: one object would start them all with the same numbers.
         initializer = keras.initializers.TruncatedNormal(stddev=self.initializer_range)
-        return keras.layers.Dense(units, kernel_initializer=initializer, name=name)
+        return keras.layers.Dense(units, kernel_initializer=initializer, use_bias=self.biases, name=name)
 
     def build(self, hidden_states_shape: Any) -> None:
         """Create the weights."""
@@ -119,4 +122,5 @@ class MultiHeadAttention(keras.layers.Layer):
             "rotary": self.rotary,
             "dropout": self.dropout.rate if self.dropout else 0.0,
             "initializer_range": self.initializer_range,
+            "biases": self.biases,
         }
