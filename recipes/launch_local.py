@@ -14,7 +14,7 @@ def launch_local(
     *command: Annotated[str, Parameter(allow_leading_hyphen=True)],
     workers: Annotated[int, Parameter(name=["--workers", "-n"])] = 2,
 ) -> None:
-    """Run a recipe as several workers on loopback: launch_local.py -n 2 -- recipes/pretrain.py --strategy multi_worker ...
+    """Run a recipe as several workers: launch_local.py -n 2 -- recipes/pretrain.py --strategy multi_worker ...
 
     Every worker gets its place in TF_CONFIG. Lines are shown with the worker's number. Ctrl-C stops all of them, after
     a checkpoint; the same command goes on. On one machine this is slower than one process with all its cores.

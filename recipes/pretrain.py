@@ -57,13 +57,13 @@ def pretrain(
         optimizer: adamw, adamw_original (no bias correction) or lamb (very large batches); by default the style's.
         schedule: How the rate falls after the warm-up: linear, cosine, one_cycle or warmup_stable_decay; by default the
             style's.
-        precision: Of the products: float32, mixed_bfloat16 (GPUs of 2020 and later, TPUs) or mixed_float16 (older GPUs).
+        precision: Of the products: float32, mixed_bfloat16 (GPUs since 2020, TPUs) or mixed_float16 (older GPUs).
         micro_batches: Parts in which each device works through its rows, where they do not fit in memory at once.
         recompute: Whether to save memory by computing the activations again in the backward pass.
         seed: Of everything random.
         deterministic: Whether a rerun gives the same bits; needs steps, and is slower.
-        strategy: default (one device), mirrored (all GPUs; without any, two logical CPU devices), multi_worker (the same
-            command on every machine that TF_CONFIG, Slurm or Kubernetes names) or tpu (untested).
+        strategy: default (one device), mirrored (all GPUs; without any, two logical CPU devices), multi_worker (the
+            same command on every machine that TF_CONFIG, Slurm or Kubernetes names) or tpu (untested).
 
     Returns:
         The figures that metrics.json holds.

@@ -128,7 +128,7 @@ class BertBackbone(keras.Model):
         all_scores = []
         for block in self.encoder_blocks:
             if self.recompute and training:
-                x = keras.remat(functools.partial(block, training=True))(x, padding_mask)
+                x = keras.remat(functools.partial(block.__call__, training=True))(x, padding_mask)
                 continue
             x = block(x, padding_mask, return_attention_scores=return_attention_scores, training=training)
             if return_attention_scores:

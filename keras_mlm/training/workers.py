@@ -33,7 +33,7 @@ class Workers:
     """
 
     def __init__(self, strategy: Any = None) -> None:
-        self._strategy = strategy if strategy is not None and several_workers(strategy) else None
+        self._strategy: Any = strategy if strategy is not None and several_workers(strategy) else None
         self.is_chief = self._strategy is None or is_chief(strategy)
         self.stopping = False
         self.stop = False

@@ -6,6 +6,7 @@ python worker_run.py FOLDER STEPS SECONDS_A_STEP; TF_CONFIG says whether there a
 import os
 import sys
 import time
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -56,15 +57,15 @@ def main():
     budget = TrainingBudget(steps=steps, learning_rate=1e-2, workers=workers)
     checkpoint = TrainingCheckpoint(folder, budget, every_seconds=0)
     step = checkpoint.resume(model)
-    print("from", step, flush=True)
+    sys.stdout.write(f"from {step}\n")
+    sys.stdout.flush()
     slow = keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: time.sleep(wait))
     callbacks = [budget, checkpoint, slow]
     with workers.together():
         model.fit(batches(strategy, step), epochs=10**6, steps_per_epoch=5, verbose=0, callbacks=callbacks)
     variables = model.variables + model.optimizer.variables
     if workers.is_chief:
-        np.savez(os.path.join(folder, "end.npz"), *[keras.ops.convert_to_numpy(variable) for variable in variables])
-    print("end", budget.step, flush=True)
+        np.savez(Path(folder) / "end.npz", *[keras.ops.convert_to_numpy(variable) for variable in variables])
 
 
 if __name__ == "__main__":
