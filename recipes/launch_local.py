@@ -80,11 +80,11 @@ def launch_local(
     codes = {index: process.returncode for index, process in enumerate(processes) if process.returncode}
     if codes:
         message = ", ".join(f"worker {index} ended with {code}" for index, code in codes.items())
-        errors = {InputError.exit_code: InputError, Interrupted.exit_code: Interrupted}
-        (error,) = (
-            {errors.get(code, RunError) for code in codes.values()} if len(set(codes.values())) == 1 else {RunError}
-        )
-        raise error(message)
+        agreed = set(codes.values()) if len(codes) == workers else set()
+        for error in (InputError, Interrupted):
+            if agreed == {error.exit_code}:
+                raise error(message)
+        raise RunError(message)
 
 
 if __name__ == "__main__":

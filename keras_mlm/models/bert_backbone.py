@@ -128,7 +128,8 @@ class BertBackbone(keras.Model):
         all_scores = []
         for block in self.encoder_blocks:
             if self.recompute and training:
-                x = keras.remat(functools.partial(block.__call__, training=True))(x, padding_mask)
+                # The mask is no argument: `tf.recompute_grad` does arithmetic on those.
+                x = keras.remat(functools.partial(block.__call__, padding_mask=padding_mask, training=True))(x)
                 continue
             x = block(x, padding_mask, return_attention_scores=return_attention_scores, training=training)
             if return_attention_scores:

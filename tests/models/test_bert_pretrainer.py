@@ -9,6 +9,7 @@ from keras_mlm.models.bert_pretrainer import BertPretrainer
 
 BATCH, LENGTH, SLOTS, VOCABULARY = 8, 12, 3, 30
 STYLES = [{}, {"norm": "pre", "position": "rotary"}]
+MODERN = {"norm": "pre", "position": "rotary", "activation": "geglu", "biases": False, "next_sentence": False}
 
 
 def make(**entries):
@@ -236,3 +237,49 @@ def test_mixed_precision_keeps_the_loss_in_float32():
     loss = model.compute_loss(x, y, model(x), weights)
     assert loss.dtype == tf.float32
     np.testing.assert_allclose(float(loss), expected, rtol=0.05)
+
+
+@pytest.mark.parametrize("micro_batches", [1, 2])
+def test_recomputed_activations_change_nothing(micro_batches):
+    weights = []
+    for recompute in (False, True):
+        model = make(num_layers=2, **MODERN)
+        model.compile(keras.optimizers.SGD(0.5), recompute=recompute, micro_batches=micro_batches)
+        history = model.fit(dataset(*(batch(seed, next_sentence=False) for seed in range(3))), verbose=0).history
+        weights.append([*model.get_weights(), np.array(history["loss"])])
+    for one, two in zip(*weights, strict=True):
+        np.testing.assert_allclose(one, two, rtol=1e-5, atol=1e-7)
+    with pytest.raises(InputError, match="dropout"):
+        make(dropout=0.1).compile("sgd", recompute=True)
+
+
+def test_modern_has_gates_and_no_biases():
+    model = make(num_layers=2, **MODERN)
+    names = [variable.path for variable in model.backbone.trainable_variables if variable.path.endswith("bias")]
+    assert names == []
+    wide = next(v for v in model.trainable_variables if v.path.endswith("encoder_block_0/intermediate_dense/kernel"))
+    assert tuple(wide.shape) == (16, 2 * 32)  # two thirds of 32, a whole number of 32, twice
+    classic = make(num_layers=2, hidden_dim=96, intermediate_dim=384, next_sentence=False)
+    modern = make(num_layers=2, hidden_dim=96, intermediate_dim=384, **MODERN)
+    assert abs(modern.count_params() / classic.count_params() - 1) < 0.05
+
+
+def test_half_precision_scales_its_loss_and_learns_under_micro_batches():
+    keras.config.set_dtype_policy("mixed_float16")
+    try:
+        model = make(**MODERN)
+        model.compile(keras.optimizers.AdamW(1e-2, global_clipnorm=1.0), micro_batches=2)
+        assert isinstance(model.optimizer, keras.optimizers.LossScaleOptimizer)
+        data = dataset(batch(next_sentence=False)).cache().repeat(60)
+        losses = model.fit(data, epochs=2, steps_per_epoch=30, verbose=0).history
+    finally:
+        keras.config.set_dtype_policy("float32")
+    assert losses["loss"][1] < 0.5 * losses["loss"][0]
+    assert all(variable.dtype == "float32" for variable in model.trainable_variables)
+    # The norm is that of the gradient, not of the scaled one.
+    expected, found = gradients(make(**MODERN), batch(next_sentence=False))
+    norm = np.sqrt(sum((g.astype("float64") ** 2).sum() for g in found))
+    plain = make(**MODERN)
+    plain.compile(keras.optimizers.SGD(0.0))
+    logs = plain.fit(dataset(batch(next_sentence=False)), verbose=0).history
+    np.testing.assert_allclose([logs["gradient_norm"][0], logs["step_loss"][0]], [norm, expected], rtol=1e-4)

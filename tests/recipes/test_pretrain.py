@@ -158,6 +158,59 @@ def test_ctrl_c_saves_and_the_same_command_continues(pretrain, data, tmp_path, c
     assert ", from step " in capsys.readouterr().out
 
 
+def test_a_changed_shard_is_refused_by_name(pretrain, finished, data, tmp_path):
+    changed = shutil.copytree(data, tmp_path / "data")
+    shards = sorted(changed.glob("training-*.tfrecord"))
+    manifest = json.loads((changed / "manifest.json").read_text())
+    sizes = [path.stat().st_size for path in shards]
+    first, second = (
+        next((a, b) for a in range(len(sizes)) for b in range(a) if sizes[a] == sizes[b])
+        if len(set(sizes)) < len(sizes)
+        else (0, 1)
+    )
+    contents = shards[first].read_bytes(), shards[second].read_bytes()
+    shards[first].write_bytes(contents[1])
+    shards[second].write_bytes(contents[0])
+    entries = manifest["splits"]["training"]["shards"]
+    one, two = entries[first], entries[second]
+    entries[first], entries[second] = {**two, "file": one["file"]}, {**one, "file": two["file"]}
+    (changed / "manifest.json").write_text(json.dumps(manifest))
+    with pytest.raises(InputError, match=rf"data\.shards\.{shards[first].name} "):
+        pretrain(data=str(changed), output=str(finished[0]), steps=6, **SMALL)
+
+
+def test_a_run_of_the_first_version_is_known(pretrain, finished, data, tmp_path):
+    output = shutil.copytree(finished[0], tmp_path / "model")
+    run = json.loads((output / "run" / "run.json").read_text())
+    del run["data"]["shards"]
+    assert set(run["pretraining"]) == {
+        "length", "batch_size", "masking", "mask_selection_rate", "mask_selection_length", "next_sentence",
+        "learning_rate", "warmup", "weight_decay", "clip_norm", "steps", "minutes", "seed", "deterministic",
+    }  # fmt: skip
+    (output / "run" / "run.json").write_text(json.dumps(run))
+    assert pretrain(data=data, output=str(output), steps=6, **SMALL) == finished[1]
+
+
+@pytest.mark.slow
+def test_two_workers_train_as_one_process(data, tmp_path):
+    arguments = ["--data", data, "--preset", "tiny", "--style", "modern", "--length", "16", "--batch-size", "8"]
+    arguments += ["--steps", "30", "--optimizer", "lamb", "--schedule", "cosine", "--micro-batches", "2"]
+    launch = [sys.executable, str(RECIPE.with_name("launch_local.py")), "-n", "2", "--", str(RECIPE)]
+    for command, name in (([*launch, "--strategy", "multi_worker"], "two"), ([sys.executable, str(RECIPE)], "one")):
+        command = [*command, *arguments, "--output", str(tmp_path / name)]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=300)
+        assert done.returncode == 0, done.stdout + done.stderr
+    one, two = (json.loads((tmp_path / name / "metrics.json").read_text()) for name in ("one", "two"))
+    assert one["loss"] == pytest.approx(two["loss"], rel=1e-4) and one["steps"] == two["steps"] == 30
+    refused = subprocess.run(
+        [*launch, "--strategy", "multi_worker", *arguments[:8], "--batch-size", "6", "--micro-batches", "2", "--steps",
+         "30", "--output", str(tmp_path / "three")],
+        capture_output=True, text=True, timeout=300,
+    )  # fmt: skip
+    assert refused.returncode == 2
+    assert "cannot be shared evenly by 2 devices in 2 micro-batches each; the next that can is 8" in refused.stdout
+
+
 @pytest.mark.slow
 def test_two_logical_devices(data, tmp_path):
     process = start(data, tmp_path / "model", "--steps", "60", "--strategy", "mirrored", "--masking", "whole_word")
