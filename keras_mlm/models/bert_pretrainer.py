@@ -146,10 +146,13 @@ class BertPretrainer(TextMethods, TensorFlowStep, keras.Model):
         if kwargs.get("steps_per_execution", 1) > 1 and replicas_of(self) > 1:
             logger.warning("steps_per_execution does not work with several replicas: every step is executed alone")
             kwargs["steps_per_execution"] = 1
+        if recompute and not isinstance(self.backbone, BertBackbone):
+            raise InputError("recompute is for backbones of this package: leave it out")
         if recompute and self.config.dropout:
             raise InputError("recompute would draw another dropout mask the second time: take dropout 0")
         self.micro_batches = micro_batches
-        self.backbone.recompute = recompute
+        if isinstance(self.backbone, BertBackbone):
+            self.backbone.recompute = recompute
         super().compile(optimizer=optimizer, jit_compile=jit_compile, **kwargs)
 
     def global_weights(self, sample_weight: dict[str, Any] | None) -> dict[str, Any]:

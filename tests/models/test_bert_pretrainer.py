@@ -9,7 +9,7 @@ from keras_mlm.models.bert_pretrainer import BertPretrainer
 
 BATCH, LENGTH, SLOTS, VOCABULARY = 8, 12, 3, 30
 STYLES = [{}, {"norm": "pre", "position": "rotary"}]
-MODERN = {"norm": "pre", "position": "rotary", "activation": "geglu", "biases": False, "next_sentence": False}
+MODERN = {"norm": "pre", "position": "rotary", "gated": True, "biases": False, "next_sentence": False}
 
 
 def make(**entries):

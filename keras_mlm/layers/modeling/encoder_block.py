@@ -25,8 +25,8 @@ class EncoderBlock(keras.layers.Layer):
         layer_norm_epsilon: float. Defaults to `1e-12`.
         initializer_range: float, standard deviation of the truncated normal of the kernels. Defaults to `0.02`.
         activation: `"gelu"` or `"gelu_tanh"`. Defaults to `"gelu"`.
-        gated: bool, whether the feed-forward network is gelu(x · W) · (x · V), two thirds as wide, so that the number of
-            weights stays. Defaults to `False`.
+        gated: bool, whether the feed-forward network is gelu(x · W) · (x · V), two thirds as wide, so that the number
+            of weights stays. Defaults to `False`.
         biases: bool, whether products and norms add biases. Defaults to `True`.
         **kwargs: `name`, `dtype` of `keras.layers.Layer`.
 
@@ -92,9 +92,7 @@ class EncoderBlock(keras.layers.Layer):
             name="attention",
         )
         self.attention_norm = self._norm("attention_norm")
-        self.intermediate_dense = self._dense(
-            2 * self.inner_dim if gated else self.inner_dim, "intermediate_dense"
-        )
+        self.intermediate_dense = self._dense(2 * self.inner_dim if gated else self.inner_dim, "intermediate_dense")
         self.output_dense = self._dense(hidden_dim, "output_dense")
         self.output_norm = self._norm("output_norm")
         self.attention_dropout = Dropout(dropout, name="attention_dropout") if dropout else None
