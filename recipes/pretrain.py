@@ -1,5 +1,6 @@
 """Pre-train a BERT on a prepared corpus: arguments ▶ library calls ▶ model.fit ▶ what was learned."""
 
+import dataclasses
 from typing import Any, Literal
 
 from keras_mlm import command_line
@@ -33,6 +34,7 @@ def pretrain(
     seed: int = 0,
     deterministic: bool = False,
     strategy: Literal["default", "mirrored", "multi_worker", "tpu"] = "default",
+    plan: bool = False,
 ) -> dict[str, Any]:
     """Pre-train a BERT on a prepared corpus. The same command again continues a run that was stopped.
 
@@ -42,7 +44,8 @@ def pretrain(
         init: Go on from these weights instead of random ones: a model folder, hf:FOLDER (or a name on the hub),
             google:FOLDER or keras_hub:FOLDER. The size is then the model's, the rate by default 5e-5, and the data must
             be prepared with the same --init.
-        preset: Size: tiny, mini, small, medium, base or large.
+        preset: Size: tiny, mini, small, medium, base or large; auto measures for half a minute and picks size, batch
+            and rate for the budget.
         style: classic (the paper), short_budget (pre-norm, rotary positions: learns within minutes) or modern (that,
             and gated feed-forward layers, no biases, 30 % masks, no next sentences).
         minutes: Length of the training in minutes; give this, hours or steps.
@@ -64,6 +67,7 @@ def pretrain(
         deterministic: Whether a rerun gives the same bits; needs steps, and is slower.
         strategy: default (one device), mirrored (all GPUs; without any, two logical CPU devices), multi_worker (the
             same command on every machine that TF_CONFIG, Slurm or Kubernetes names) or tpu (untested).
+        plan: Print what the budget buys (tokens, epochs, the hour it ends) after half a minute of measuring, and end.
 
     Returns:
         The figures that metrics.json holds.
@@ -95,6 +99,8 @@ def pretrain(
     from keras_mlm.tokenizers.word_piece_tokenizer import WordPieceTokenizer
     from keras_mlm.training.distribution import strategy_from, worker_batches
     from keras_mlm.training.optimizers import optimizer_from
+    from keras_mlm.training.pace import flops_per_step, peak_flops, seconds_per_step
+    from keras_mlm.training.plan import Plan
     from keras_mlm.training.progress_line import ProgressLine
     from keras_mlm.training.run_folder import RunFolder
     from keras_mlm.training.training_budget import TrainingBudget
@@ -106,6 +112,14 @@ def pretrain(
     workers = Workers(devices)
     say = print if workers.is_chief else (lambda text: None)
     manifest = Manifest.load(data)
+    run = RunFolder(output)
+    automatic = preset == "auto"
+    if automatic:
+        if strategy != "default" or init is not None:
+            raise InputError(
+                "--preset auto measures one device and starts anew: give the size with --strategy or --init"
+            )
+        preset, training = _chosen(run, data, style, training, learning_rate)
     config = BertConfig.from_preset(
         preset, style=style, vocabulary_size=manifest.vocabulary_size, next_sentence=training.next_sentence
     )
@@ -126,8 +140,9 @@ def pretrain(
     settings = {"model": config.to_dict(), "pretraining": training.to_dict(), "data": corpus}
     if initial is not None:
         settings["init"] = {"weights_hash": weights_hash(initial)}
-    run = RunFolder(output)
-    metrics = run.find(settings)
+    if automatic:
+        settings["automatic"] = [preset, training.batch_size, training.learning_rate]
+    metrics = None if plan else run.find(settings)
     if metrics is not None:
         say(f"{output} is finished. To train longer, choose another --output and more --minutes or --steps.")
         say(_table(metrics))
@@ -137,10 +152,16 @@ def pretrain(
     keras.config.set_dtype_policy(precision)
     if deterministic:
         tf.config.experimental.enable_op_determinism()
-    rows = {"length": length, "batch_size": batch_size, "masking": masking, "seed": seed,
+    rows = {"length": length, "batch_size": training.batch_size, "masking": masking, "seed": seed,
             "next_sentence": training.next_sentence}  # fmt: skip
     dataset = PretrainingDataset(data, mask_selection_rate=training.mask_selection_rate, **rows)
     validation = PretrainingDataset(data, split="validation", mask_selection_rate=EVALUATION_RATE, **rows)
+    if plan:
+        pace = seconds_per_step(config, training, worker_batches(dataset, devices), strategy=devices)
+        share = flops_per_step(config, training) / pace / peak_flops(precision) / devices.num_replicas_in_sync
+        special = dataset.tokens / dataset.rows + (3 if training.next_sentence else 2)
+        say(Plan.make(training, pace=pace, epoch_rows=dataset.rows, tokens_a_row=special, peak_share=share))
+        return {}
     if workers.is_chief:
         run.begin(settings)
 
@@ -161,14 +182,15 @@ def pretrain(
     )  # fmt: skip
     checkpoint = TrainingCheckpoint(run.checkpoints, budget, settings=settings)
     special = 3 if training.next_sentence else 2
-    tokens_per_step = batch_size * (dataset.tokens / dataset.rows + special)
-    progress = ProgressLine(budget, tokens_per_step)
+    tokens_per_step = training.batch_size * (dataset.tokens / dataset.rows + special)
+    peak = peak_flops(precision) * devices.num_replicas_in_sync / flops_per_step(config, training)
+    progress = ProgressLine(budget, tokens_per_step, peak_steps_per_second=peak)
     curves = TrainingCurves(run.logs, budget, tokens_per_step)
     with workers.together():
         place = checkpoint.resume(model)
         start = f", from step {budget.step:,}" if place else ""
         say(f"{model.count_params():,} parameters, {dataset.rows:,} rows an epoch{start}")
-        held_out = {"steps": -(-validation.rows // batch_size), "verbose": 0, "return_dict": True}
+        held_out = {"steps": -(-validation.rows // training.batch_size), "verbose": 0, "return_dict": True}
         if initial is not None and not place:
             say(f"before the first step, on {validation.rows:,} held-out rows:")
             say(_table(model.evaluate(worker_batches(validation, devices), **held_out)))
@@ -199,6 +221,32 @@ def pretrain(
     say(f"written to {output}; curves: tensorboard --logdir {run.logs}")
     say(f'next: python recipes/fill_mask.py --model {output} "Paris is the [MASK] of France ."')
     return metrics
+
+
+def _chosen(run: Any, data: str, style: str, training: Any, learning_rate: float | None) -> tuple[str, Any]:
+    """Return what an earlier start of the run chose, or measure and choose."""
+    from keras_mlm.config import BertConfig
+    from keras_mlm.data.pretraining_dataset import PretrainingDataset
+    from keras_mlm.training.pace import seconds_per_step
+    from keras_mlm.training.plan import choose_preset
+
+    before = run.settings().get("automatic")
+    dataset = PretrainingDataset(
+        data, length=training.length, batch_size=training.batch_size, next_sentence=training.next_sentence,
+        mask_selection_rate=training.mask_selection_rate,
+    )  # fmt: skip
+
+    def make(preset: str) -> BertConfig:
+        size = dataset.manifest.vocabulary_size
+        return BertConfig.from_preset(preset, style=style, vocabulary_size=size, next_sentence=training.next_sentence)
+
+    if before is None:
+        print("measuring which size suits the budget, about half a minute")
+    preset, batch_size, rate = before or choose_preset(
+        make, training, lambda config: seconds_per_step(config, training, dataset.batches())
+    )
+    print(f"size {preset}, {batch_size} rows a step, rate {learning_rate or rate:g}")
+    return preset, dataclasses.replace(training, batch_size=batch_size, learning_rate=learning_rate or rate)
 
 
 def _table(metrics: dict[str, Any]) -> str:

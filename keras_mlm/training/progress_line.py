@@ -25,6 +25,8 @@ class ProgressLine(keras.callbacks.Callback):
     Args:
         budget: `TrainingBudget` of the same `fit`, which stands before this callback in the list.
         tokens_per_step: float, tokens in a global batch; give the mean number without padding to be told real tokens.
+        peak_steps_per_second: float, the pace at which the devices would do nothing but the model's matrix products at
+            their best; the line then shows the share of it that is reached. Defaults to `None`.
         every_seconds: float, time between lines where the output is no terminal. Defaults to `60`.
 
     Example:
@@ -33,10 +35,18 @@ class ProgressLine(keras.callbacks.Callback):
         ```
     """
 
-    def __init__(self, budget: TrainingBudget, tokens_per_step: float, *, every_seconds: float = 60.0) -> None:
+    def __init__(
+        self,
+        budget: TrainingBudget,
+        tokens_per_step: float,
+        *,
+        peak_steps_per_second: float | None = None,
+        every_seconds: float = 60.0,
+    ) -> None:
         super().__init__()
         self.budget = budget
         self.tokens_per_step = tokens_per_step
+        self.peak_steps_per_second = peak_steps_per_second
         self._on_terminal = sys.stderr.isatty()
         self._every = 0.5 if self._on_terminal else every_seconds
         self._logs: dict[str, float] = {}
@@ -94,6 +104,8 @@ class ProgressLine(keras.callbacks.Callback):
         parts += [f"{label} {logs[name]:.3f}" for name, label in LABELS.items() if name in logs]
         if not math.isnan(self.tokens_per_second):
             parts.append(f"{self.tokens_per_second:,.0f} tokens/s")
+            if self.peak_steps_per_second is not None:
+                parts.append(f"{self.budget.steps_per_second / self.peak_steps_per_second:.0%} of peak")
         parts.append(f"rate {float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate)):.1e}")
         if not math.isnan(self.budget.seconds_left):
             parts.append(f"{_clock(self.budget.seconds_left)} left")

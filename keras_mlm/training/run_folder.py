@@ -63,6 +63,10 @@ class RunFolder:
         # Without its model a finished run has to be saved again, from the last checkpoint.
         return metrics if saved else None
 
+    def settings(self) -> dict[str, Any]:
+        """Return the settings that the run was begun with; empty if there is none."""
+        return self._read() if tf.io.gfile.exists(self._file) else {}
+
     def begin(self, settings: dict[str, Any]) -> None:
         """Note what the run is, before its first step."""
         self._write(settings)

@@ -23,6 +23,7 @@ def preset_by_budget(
     presets: list[str] | None = None,
     learning_rates: list[float] | None = None,
     lengths: list[int] | None = None,
+    styles: list[str] | None = None,
     batch_size: int = 64,
     seeds: list[int] | None = None,
     work: str = "saved_models/preset_by_budget",
@@ -39,15 +40,17 @@ def preset_by_budget(
         presets: Sizes; by default tiny and mini.
         learning_rates: Highest rates; by default 4e-3 and 2e-3.
         lengths: Tokens a row; by default 64.
+        styles: By default short_budget only.
         batch_size: Rows a step.
         seeds: By default 0 only.
         work: Folder for the models.
     """
     rows: list[dict[str, Any]] = json.loads(Path(results).read_text()) if Path(results).exists() else []
     cells = [
-        {"corpus": Path(folder).name, "preset": preset, "length": length, "batch_size": batch_size,
+        {"corpus": Path(folder).name, "style": style, "preset": preset, "length": length, "batch_size": batch_size,
          "learning_rate": rate, "minutes": minutes, "seed": seed}
         for seed in seeds or [0]
+        for style in styles or ["short_budget"]
         for preset in presets or ["tiny", "mini"]
         for length in lengths or [64]
         for rate in learning_rates or [4e-3, 2e-3]
@@ -69,7 +72,7 @@ def _run(cell: dict[str, Any], data: str, work: str) -> dict[str, Any]:
     model = f"{work}/{'-'.join(str(value) for value in cell.values())}"
     recipes = Path(__file__).parent.parent
     options = {
-        "data": data, "output": model, "preset": cell["preset"], "style": "short_budget", "minutes": cell["minutes"],
+        "data": data, "output": model, "preset": cell["preset"], "style": cell["style"], "minutes": cell["minutes"],
         "length": cell["length"], "batch-size": cell["batch_size"], "learning-rate": cell["learning_rate"],
         "seed": cell["seed"],
     }  # fmt: skip

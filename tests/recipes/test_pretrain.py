@@ -119,6 +119,22 @@ def test_bad_arguments_leave_nothing(pretrain, data, tmp_path, arguments, messag
     assert not output.exists()
 
 
+def test_auto_chooses_once_and_a_plan_writes_nothing(pretrain, data, tmp_path, capsys):
+    options = {**SMALL, "preset": "auto", "style": "modern", "data": data}
+    assert pretrain(**options, output=str(tmp_path / "planned"), minutes=600.0, plan=True) == {}
+    assert not (tmp_path / "planned").exists()
+    printed = capsys.readouterr().out
+    assert "size " in printed and "WARNING: the text repeats" in printed and "ends about" in printed
+    with pytest.raises(InputError, match="give --minutes or --hours"):
+        pretrain(**options, output=str(tmp_path / "steps"), steps=3)
+    metrics = pretrain(**options, output=str(tmp_path / "auto"), minutes=0.05)
+    run = json.loads((tmp_path / "auto" / "run" / "run.json").read_text())
+    assert run["automatic"] == ["tiny", 8, 4e-3] and run["model"]["num_layers"] == 2
+    capsys.readouterr()
+    assert pretrain(**options, output=str(tmp_path / "auto"), minutes=0.05) == metrics
+    assert "measuring" not in capsys.readouterr().out
+
+
 def test_a_damaged_shard_is_named_before_anything_is_written(pretrain, data, tmp_path):
     damaged = shutil.copytree(data, tmp_path / "damaged")
     shard = damaged / "training-00000.tfrecord"

@@ -1,0 +1,96 @@
+"""How fast a model trains here, measured in seconds, and what share of the machine's peak that is."""
+
+import math
+import time
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from keras_mlm.config import BertConfig, PretrainingConfig
+from keras_mlm.models.bert_pretrainer import BertPretrainer
+from keras_mlm.training.optimizers import optimizer_from
+
+
+def flops_per_step(config: BertConfig, training: PretrainingConfig) -> float:
+    """Return the multiplications and additions of the matrix products of one step, forward and backward.
+
+    Args:
+        config: `BertConfig`.
+        training: `PretrainingConfig`, of which `length`, `batch_size` and the number of predictions are read.
+
+    Returns:
+        float; a backward pass counts twice a forward one.
+
+    References:
+        - [PaLM](https://arxiv.org/abs/2204.02311), appendix B: the share of the peak is counted this way
+    """
+    hidden, length, rows = config.hidden_dim, training.length, training.batch_size
+    # A gated feed-forward network has three products of two thirds the width: as many multiplications.
+    block = 2 * (4 * hidden**2 + 2 * hidden * config.intermediate_dim) + 4 * length * hidden
+    head = 2 * hidden * (config.vocabulary_size + hidden)
+    return 3.0 * rows * (length * config.num_layers * block + training.predictions * head)
+
+
+def peak_flops(precision: str = "float32", size: int = 2048) -> float:
+    """Return the products' multiplications and additions a second that this device reaches at its best, measured."""
+    dtype = precision.removeprefix("mixed_")
+    x = tf.cast(tf.random.normal((size, size)), dtype)
+    multiply = tf.function(lambda a: tf.linalg.matmul(a, a))
+    multiply(x).numpy()
+    best = math.inf
+    for _ in range(5):
+        begin = time.perf_counter()
+        multiply(x).numpy()
+        best = min(best, time.perf_counter() - begin)
+    return 2.0 * size**3 / best
+
+
+class _Clock(keras.callbacks.Callback):
+    """Stops after some seconds and knows how long a step takes, the first left out."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__()
+        self.seconds = seconds
+        self.ends: list[float] = []
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
+        """Note the time and stop when it is over."""
+        self.ends.append(time.perf_counter())
+        if len(self.ends) > 3 and self.ends[-1] - self.ends[0] > self.seconds:
+            self.model.stop_training = True
+
+
+def seconds_per_step(
+    config: BertConfig, training: PretrainingConfig, batches: Any, *, strategy: Any = None, seconds: float = 5.0
+) -> float:
+    """Return how long a step of a model takes here, by training a new one for a few seconds after its tracing.
+
+    Args:
+        config: `BertConfig`.
+        training: `PretrainingConfig`.
+        batches: dataset of batches as `fit` takes them.
+        strategy: `tf.distribute` strategy. Defaults to `None`, one device.
+        seconds: float, how long to measure. Defaults to `5`.
+
+    Returns:
+        float.
+
+    Example:
+        ```python
+        pace = seconds_per_step(config, PretrainingConfig(steps=1), dataset.batches())
+        ```
+    """
+    strategy = strategy or tf.distribute.get_strategy()
+    with strategy.scope():
+        model = BertPretrainer(config)
+        model.compile(
+            optimizer_from(training),
+            micro_batches=training.micro_batches,
+            recompute=training.recompute,
+            jit_compile=strategy.num_replicas_in_sync == 1 and not config.dropout,
+        )
+    clock = _Clock(seconds)
+    model.fit(batches, epochs=1, steps_per_epoch=10**6, verbose=0, shuffle=False, callbacks=[clock])
+    keras.backend.clear_session()
+    return (clock.ends[-1] - clock.ends[0]) / (len(clock.ends) - 1)
