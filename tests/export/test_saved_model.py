@@ -149,7 +149,7 @@ def test_ids_in_answers_what_text_in_answers(model, served):
     outputs = served("embed_ids", **inputs)
     padding_mask = inputs["padding_mask"] > 0
     hidden = np.asarray(model.backbone({**inputs, "padding_mask": padding_mask})["sequence_output"])
-    np.testing.assert_allclose(outputs["sequence_output"], hidden * padding_mask[:, :, None], atol=1e-4)
+    np.testing.assert_allclose(outputs["sequence_output"], hidden * padding_mask[:, :, None], rtol=1e-5, atol=1e-5)
     np.testing.assert_allclose(outputs["cls"], unit(hidden[:, 0]), atol=1e-5)
 
 
