@@ -44,8 +44,8 @@ def prepare_corpus(
 
     if [vocabulary_size, vocabulary, init].count(None) != 2:
         raise InputError(
-            "give --vocabulary-size N to train a vocabulary, --vocabulary FILE to use one, or --init MODEL to use that "
-            "of a model"
+            "give either --vocabulary-size N to train a vocabulary, --vocabulary FILE to use one, or --init MODEL to "
+            "use that of a model"
         )
     if new_words is not None and init is None:
         raise InputError("--new-words adds to the vocabulary of a model: give --init too")
