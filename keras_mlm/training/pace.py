@@ -10,6 +10,7 @@ import tensorflow as tf
 from keras_mlm.config import BertConfig, PretrainingConfig
 from keras_mlm.models.bert_pretrainer import BertPretrainer
 from keras_mlm.training.optimizers import optimizer_from
+from keras_mlm.training.workers import Workers
 
 
 def flops_per_step(config: BertConfig, training: PretrainingConfig) -> float:
@@ -47,16 +48,18 @@ def peak_flops(precision: str = "float32", size: int = 2048) -> float:
 
 
 class _Clock(keras.callbacks.Callback):
-    """Stops after some seconds and knows how long a step takes, the first left out."""
+    """Stops all workers after some seconds and knows how long a step takes, the first left out."""
 
-    def __init__(self, seconds: float) -> None:
+    def __init__(self, seconds: float, workers: Workers) -> None:
         super().__init__()
         self.seconds = seconds
+        self.workers = workers
         self.ends: list[float] = []
 
     def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
         """Note the time and stop when it is over."""
-        self.ends.append(time.perf_counter())
+        self.workers.agree()
+        self.ends.append(self.workers.now())
         if len(self.ends) > 3 and self.ends[-1] - self.ends[0] > self.seconds:
             self.model.stop_training = True
 
@@ -90,7 +93,7 @@ def seconds_per_step(
             recompute=training.recompute,
             jit_compile=strategy.num_replicas_in_sync == 1 and not config.dropout,
         )
-    clock = _Clock(seconds)
+    clock = _Clock(seconds, Workers(strategy))
     model.fit(batches, epochs=1, steps_per_epoch=10**6, verbose=0, shuffle=False, callbacks=[clock])
     keras.backend.clear_session()
     return (clock.ends[-1] - clock.ends[0]) / (len(clock.ends) - 1)

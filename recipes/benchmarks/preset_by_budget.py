@@ -37,7 +37,7 @@ def preset_by_budget(
         data: Folders that prepare_corpus wrote; their names tell the rows apart.
         results: JSON file of finished cells; read, and written after every cell.
         minutes: Length of each training.
-        presets: Sizes; by default tiny and mini.
+        presets: Sizes; by default tiny and mini. auto is run once a length, with the rate it chooses.
         learning_rates: Highest rates; by default 4e-3 and 2e-3.
         lengths: Tokens a row; by default 64.
         styles: By default short_budget only.
@@ -45,7 +45,8 @@ def preset_by_budget(
         seeds: By default 0 only.
         work: Folder for the models.
     """
-    rows: list[dict[str, Any]] = json.loads(Path(results).read_text()) if Path(results).exists() else []
+    stored = json.loads(Path(results).read_text()) if Path(results).exists() else []
+    rows: list[dict[str, Any]] = [{"style": "short_budget", **row} for row in stored]
     cells = [
         {"corpus": Path(folder).name, "style": style, "preset": preset, "length": length, "batch_size": batch_size,
          "learning_rate": rate, "minutes": minutes, "seed": seed}
@@ -53,7 +54,7 @@ def preset_by_budget(
         for style in styles or ["short_budget"]
         for preset in presets or ["tiny", "mini"]
         for length in lengths or [64]
-        for rate in learning_rates or [4e-3, 2e-3]
+        for rate in (learning_rates or [4e-3, 2e-3] if preset != "auto" else [None])
         for folder in data
     ]  # fmt: skip
     folders = {Path(folder).name: folder for folder in data}
@@ -76,7 +77,7 @@ def _run(cell: dict[str, Any], data: str, work: str) -> dict[str, Any]:
         "length": cell["length"], "batch-size": cell["batch_size"], "learning-rate": cell["learning_rate"],
         "seed": cell["seed"],
     }  # fmt: skip
-    arguments = [part for name, value in options.items() for part in (f"--{name}", str(value))]
+    arguments = [part for name, value in options.items() if value is not None for part in (f"--{name}", str(value))]
     subprocess.run([sys.executable, str(recipes / "pretrain.py"), *arguments], check=True)
     evaluation = ["--model", model, "--data", data, "--length", str(cell["length"])]
     subprocess.run([sys.executable, str(recipes / "evaluate.py"), *evaluation], check=True)
@@ -87,7 +88,7 @@ def _run(cell: dict[str, Any], data: str, work: str) -> dict[str, Any]:
 def _print_table(rows: list[dict[str, Any]]) -> None:
     from keras_mlm.text_table import text_table
 
-    shown = ("corpus", "preset", "length", "learning_rate", "minutes", "seed", "steps", "perplexity",
+    shown = ("corpus", "style", "preset", "length", "learning_rate", "minutes", "seed", "steps", "perplexity",
              "neighbour_perplexity", "unigram_perplexity", "masked_lm_accuracy", "next_sentence_accuracy",
              "cloze_top1", "cloze_top5")  # fmt: skip
     order = sorted(rows, key=lambda row: (row["corpus"], row["minutes"], row["perplexity"]))
