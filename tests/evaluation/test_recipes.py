@@ -77,7 +77,7 @@ def test_a_folder_without_model_is_named(capsys, tmp_path):
 
 def test_export_writes_the_next_number_and_refuses_an_existing_one(folder, capsys):
     assert run("export", "--model", folder, "--length", "24") == 0
-    path = capsys.readouterr().out.split(":")[0]
+    path = capsys.readouterr().out.strip()
     assert path == str(Path(folder, "1"))
     assert Path(path, "saved_model.pb").is_file()
     assert run("export", "--model", folder, "--version", "1") == 2
