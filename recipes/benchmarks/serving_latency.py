@@ -1,9 +1,12 @@
 """How fast a served encoder answers, from text to a vector, beside PyTorch and onnxruntime with the same weights."""
 
-import functools
+import contextlib
+import multiprocessing
 import os
 import statistics
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import side_by_side
@@ -12,6 +15,7 @@ from keras_mlm import command_line
 
 THREADS = os.cpu_count() or 1
 SHAPES = ((32, 128), (1, 64))
+PEER = "torch bfloat16 compiled"
 
 
 def serving_latency(
@@ -28,7 +32,8 @@ def serving_latency(
 
     All have the same weights, drawn at random: speed does not depend on what was learned. All get the same texts, each
     at least as long as the shape, and answer with the mean of the last layer; tokenizing is counted, Hugging Face's
-    tokenizers for torch and onnxruntime. All threads of the machine for each; rounds alternate. Needs the extras onnx
+    tokenizers for torch and onnxruntime. Each side has a process of its own and all threads of the machine; in one
+    process the runtimes' waiting threads slow each other down several times. Rounds alternate. Needs the extras onnx
     and tflite, torch, transformers and a C++ compiler.
 
     Args:
@@ -44,33 +49,65 @@ def serving_latency(
 
     from keras_mlm.text_table import text_table
 
-    os.environ["RAYON_NUM_THREADS"] = str(THREADS)
     lines = _long_lines(text)
-    paths, vocabulary = _exports(work, lines, num_layers, hidden_dim, vocabulary_size)
+    folder = _exports(work, lines, num_layers, hidden_dim, vocabulary_size)
     rows = []
     for batch, length in SHAPES:
-        texts = lines[:batch]
-        sides = {**_tensorflow(paths, length), **_torch(paths, vocabulary, length), **_onnx(paths, vocabulary, length)}
-        if batch == 1:
-            sides |= _tflite(paths)
-        answers = {name: side(texts) for name, side in sides.items()}
-        first = next(iter(answers.values()))
-        calls = {name: functools.partial(side, texts) for name, side in sides.items()}
-        seconds = side_by_side.alternate(calls, rounds)
-        peer = seconds["torch bfloat16 compiled"]
+        with contextlib.ExitStack() as stack:
+            names = [name for name in SIDES if batch == 1 or not name.startswith("TFLite")]
+            sides = {name: stack.enter_context(_in_a_process(name, folder, length, lines[:batch])) for name in names}
+            answers = {name: side() for name, side in sides.items()}
+            for side in sides.values():
+                side()
+            # Timed inside of the processes: what is handed to the parent costs nothing.
+            seconds: dict[str, list[float]] = {name: [] for name in names}
+            for _ in range(rounds):
+                for name, side in sides.items():
+                    seconds[name].append(side()[1])
+        first = answers[names[0]][0]
         for name, times in seconds.items():
-            cosine = float((answers[name] * first).sum(axis=1).min())
-            ratio = statistics.median(a / b for a, b in zip(peer, times, strict=True))
+            ratio = statistics.median(a / b for a, b in zip(seconds[PEER], times, strict=True))
             rows.append(
                 {"name": name, "shape": f"{batch} x {length}", "milliseconds": 1000 * statistics.median(times),
-                 "times_torch": ratio, "cosine": cosine}
+                 "least_milliseconds": 1000 * min(times), "times_torch": ratio,
+                 "difference": float(abs(answers[name][0] - first).max())}
             )  # fmt: skip
-    header = ["side", "shape", "ms", "x torch bf16 compiled", "least cosine to the first"]
+    header = ["side", "shape", "ms", "least", f"x {PEER}", "difference to the first"]
     print(f"{num_layers} layers x {hidden_dim}, {THREADS} threads, medians of {rounds} alternating rounds")
     print(text_table(header, [list(row.values()) for row in rows]))
     if json:
         with open(json, "w") as file:
             json_module.dump(rows, file, indent=2)
+
+
+@contextlib.contextmanager
+def _in_a_process(name: str, folder: str, length: int, texts: list[str]) -> Iterator[Callable[[], Any]]:
+    """Give a function that runs a side once, in its own process, and returns its answer and its seconds."""
+    context = multiprocessing.get_context("spawn")
+    here, there = context.Pipe()
+    process = context.Process(target=_serve, args=(there, name, folder, length, texts), daemon=True)
+    process.start()
+    there.close()
+
+    def once() -> Any:
+        here.send(None)
+        return here.recv()
+
+    yield once
+    here.close()
+    process.join(timeout=30)
+
+
+def _serve(connection: Any, name: str, folder: str, length: int, texts: list[str]) -> None:
+    os.environ["RAYON_NUM_THREADS"] = str(THREADS)
+    build, *settings = SIDES[name]
+    call = build(folder, length, texts, *settings)
+    with contextlib.suppress(EOFError):
+        while True:
+            connection.recv()
+            begun = time.perf_counter()
+            answer = call()
+            connection.send((answer, time.perf_counter() - begun))
 
 
 def _long_lines(text: list[str] | None) -> list[str]:
@@ -83,10 +120,8 @@ def _long_lines(text: list[str] | None) -> list[str]:
     return [" ".join(words[200 * number : 200 * (number + 1)]) for number in range(32)]
 
 
-def _exports(work: str, lines: list[str], num_layers: int, hidden_dim: int, size: int) -> tuple[dict[str, str], Any]:
-    """The model in every format; made once."""
-    from pathlib import Path
-
+def _exports(work: str, lines: list[str], num_layers: int, hidden_dim: int, size: int) -> str:
+    """The folder of the model in every format; made once."""
     from onnxruntime.quantization import QuantType, quantize_dynamic
 
     from keras_mlm import BertConfig, BertPretrainer, WordPieceTokenizer, export_onnx, export_saved_model, export_tflite
@@ -94,9 +129,7 @@ def _exports(work: str, lines: list[str], num_layers: int, hidden_dim: int, size
     from keras_mlm.tokenizers.learn_vocabulary import learn_vocabulary
 
     folder = f"{work}/{num_layers}x{hidden_dim}"
-    paths = {"saved_model": f"{folder}/1", "tflite": f"{folder}/tflite/1", "onnx": f"{folder}/onnx/1",
-             "torch": f"{folder}/torch"}  # fmt: skip
-    if not Path(paths["torch"]).exists():
+    if not Path(folder, "torch").exists():
         vocabulary = learn_vocabulary(lines, size, exact=False).vocabulary
         # The matrix has the size asked for, however few pieces the texts have.
         vocabulary += [f"[unused{number}]" for number in range(size - len(vocabulary))]
@@ -108,16 +141,14 @@ def _exports(work: str, lines: list[str], num_layers: int, hidden_dim: int, size
         export_saved_model(model, folder, version=1)
         export_tflite(model, folder, length=64, version=1)
         export_onnx(model, folder, version=1)
-        quantize_dynamic(
-            f"{paths['onnx']}/embed_ids.onnx", f"{paths['onnx']}/embed_int8.onnx", weight_type=QuantType.QInt8
-        )
-        save_hugging_face(model, paths["torch"], architecture="BertModel")
-    vocabulary = Path(paths["onnx"], "vocab.txt").read_text(encoding="utf-8").split("\n")[:-1]
-    return paths, vocabulary
+        files = [f"{folder}/onnx/1/embed_{kind}.onnx" for kind in ("ids", "int8")]
+        quantize_dynamic(*files, weight_type=QuantType.QInt8)
+        save_hugging_face(model, f"{folder}/torch", architecture="BertModel")
+    return folder
 
 
-def _tensorflow(paths: dict[str, str], length: int) -> dict[str, Callable[[list[str]], Any]]:
-    """The SavedModel in sessions, as TF Serving runs it: each with settings of its own."""
+def _tensorflow(folder: str, length: int, texts: list[str], bfloat16: bool, frozen: bool) -> Callable[[], Any]:
+    """The SavedModel in a session, as TF Serving runs it, or with its variables made constants first."""
     import numpy as np
     import tensorflow as tf
     import tensorflow_text  # noqa: F401  the tokenizer's operations
@@ -125,64 +156,44 @@ def _tensorflow(paths: dict[str, str], length: int) -> dict[str, Callable[[list[
     from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
     v1 = tf.compat.v1
-    cut = _cut(paths, length)
-
-    loaded = tf.saved_model.load(paths["saved_model"])
-    signature = loaded.signatures["embed"]
-    constant = convert_variables_to_constants_v2(signature)
-    frozen_graph = constant.graph.as_graph_def()
-    place = sorted(signature.structured_outputs).index("mean_pooled")
-    frozen_names = constant.inputs[0].name, constant.outputs[place].name
-
-    def side(bfloat16: bool, frozen: bool) -> Callable[[list[str]], Any]:
-        config = v1.ConfigProto(intra_op_parallelism_threads=THREADS, inter_op_parallelism_threads=1)
-        if bfloat16:
-            options = config.graph_options.rewrite_options
-            options.auto_mixed_precision_onednn_bfloat16 = rewriter_config_pb2.RewriterConfig.ON
-        session = v1.Session(graph=tf.Graph(), config=config)
-        with session.graph.as_default():
-            if frozen:
-                tf.graph_util.import_graph_def(frozen_graph, name="")
-                text, vectors = frozen_names
-            else:
-                served = v1.saved_model.load(session, ["serve"], paths["saved_model"]).signature_def["embed"]
-                text, vectors = served.inputs["text"].name, served.outputs["mean_pooled"].name
-            run = session.make_callable(vectors, [text])
-        return lambda texts, keep=session: run(np.array(cut(texts), object))
-
-    return {
-        "SavedModel float32": side(False, False),
-        "SavedModel bfloat16": side(True, False),
-        "SavedModel float32, frozen": side(False, True),
-        "SavedModel bfloat16, frozen": side(True, True),
-    }
+    config = v1.ConfigProto(intra_op_parallelism_threads=THREADS, inter_op_parallelism_threads=1)
+    if bfloat16:
+        options = config.graph_options.rewrite_options
+        options.auto_mixed_precision_onednn_bfloat16 = rewriter_config_pb2.RewriterConfig.ON
+    session = v1.Session(graph=tf.Graph(), config=config)
+    if frozen:
+        signature = tf.saved_model.load(f"{folder}/1").signatures["embed"]
+        constant = convert_variables_to_constants_v2(signature)
+        place = sorted(signature.structured_outputs).index("mean_pooled")
+        text, vectors = constant.inputs[0].name, constant.outputs[place].name
+    with session.graph.as_default():
+        if frozen:
+            tf.graph_util.import_graph_def(constant.graph.as_graph_def(), name="")
+        else:
+            served = v1.saved_model.load(session, ["serve"], f"{folder}/1").signature_def["embed"]
+            text, vectors = served.inputs["text"].name, served.outputs["mean_pooled"].name
+        run = session.make_callable(vectors, [text])
+    cut = np.array(_cut(folder, texts, length), object)
+    return lambda: run(cut)
 
 
-def _cut(paths: dict[str, str], length: int) -> Callable[[list[str]], list[str]]:
-    """Texts cut to a length, outside of what is timed: each text once."""
+def _cut(folder: str, texts: list[str], length: int) -> list[str]:
+    """Texts of as many tokens as the shape has: the export itself cuts at 128."""
     from keras_mlm import WordPieceTokenizer
 
-    tokenizer = WordPieceTokenizer(f"{paths['onnx']}/vocab.txt")
-    known: dict[str, str] = {}
-
-    def cut(texts: list[str]) -> list[str]:
-        for text in texts:
-            if text not in known:
-                ends = tokenizer.tokenize_with_offsets([text]).ends.to_list()[0]
-                known[text] = text[: ends[min(len(ends), length - 2) - 1]]
-        return [known[text] for text in texts]
-
-    return cut
+    tokenizer = WordPieceTokenizer(f"{folder}/onnx/1/vocab.txt")
+    ends = tokenizer.tokenize_with_offsets(texts).ends.to_list()
+    return [text[: end[min(len(end), length - 2) - 1]] for text, end in zip(texts, ends, strict=True)]
 
 
-def _hugging_face(vocabulary: list[str], length: int) -> Callable[[list[str]], Any]:
+def _hugging_face(folder: str, length: int) -> Callable[[list[str]], Any]:
     import numpy as np
     from tokenizers.processors import BertProcessing
 
+    vocabulary = Path(folder, "onnx", "1", "vocab.txt").read_text(encoding="utf-8").split("\n")[:-1]
     tokenizer = side_by_side.hugging_face(vocabulary)
-    tokenizer.post_processor = BertProcessing(
-        ("[SEP]", vocabulary.index("[SEP]")), ("[CLS]", vocabulary.index("[CLS]"))
-    )
+    ends = [(token, vocabulary.index(token)) for token in ("[SEP]", "[CLS]")]
+    tokenizer.post_processor = BertProcessing(*ends)
     tokenizer.enable_truncation(length)
     tokenizer.enable_padding(pad_id=vocabulary.index("[PAD]"))
 
@@ -194,69 +205,68 @@ def _hugging_face(vocabulary: list[str], length: int) -> Callable[[list[str]], A
     return encode
 
 
-def _torch(paths: dict[str, str], vocabulary: list[str], length: int) -> dict[str, Callable[[list[str]], Any]]:
+def _torch(folder: str, length: int, texts: list[str], bfloat16: bool, compiled: bool) -> Callable[[], Any]:
     import torch
     from transformers import BertModel
 
     torch.set_num_threads(THREADS)
-    encode = _hugging_face(vocabulary, length)
-    plain = BertModel.from_pretrained(paths["torch"], attn_implementation="sdpa").eval()
-    compiled = torch.compile(BertModel.from_pretrained(paths["torch"], attn_implementation="sdpa").eval())
+    encode = _hugging_face(folder, length)
+    model: Any = BertModel.from_pretrained(f"{folder}/torch", attn_implementation="sdpa").eval()
+    if compiled:
+        model = torch.compile(model)
 
-    def side(model: Any, bfloat16: bool) -> Callable[[list[str]], Any]:
-        def embed(texts: list[str]) -> Any:
-            ids, mask = (torch.from_numpy(array).long() for array in encode(texts))
-            with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=bfloat16):
-                hidden = model(input_ids=ids, attention_mask=mask).last_hidden_state.float()
-            # [CLS] and [SEP] left out; here no text is shorter than the row.
-            return torch.nn.functional.normalize(hidden[:, 1:-1].mean(dim=1), dim=1).numpy()
+    def embed() -> Any:
+        ids, mask = (torch.from_numpy(array).long() for array in encode(texts))
+        with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=bfloat16):
+            hidden = model(input_ids=ids, attention_mask=mask).last_hidden_state.float()
+        # [CLS] and [SEP] left out; here no text is shorter than the row.
+        return torch.nn.functional.normalize(hidden[:, 1:-1].mean(dim=1), dim=1).numpy()
 
-        return embed
-
-    return {
-        "torch float32": side(plain, False),
-        "torch bfloat16": side(plain, True),
-        "torch bfloat16 compiled": side(compiled, True),
-    }
+    return embed
 
 
-def _onnx(paths: dict[str, str], vocabulary: list[str], length: int) -> dict[str, Callable[[list[str]], Any]]:
+def _onnx(folder: str, length: int, texts: list[str], name: str) -> Callable[[], Any]:
     import onnxruntime
 
-    encode = _hugging_face(vocabulary, length)
+    encode = _hugging_face(folder, length)
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = THREADS
+    session = onnxruntime.InferenceSession(f"{folder}/onnx/1/{name}.onnx", options, ["CPUExecutionProvider"])
 
-    def side(name: str) -> Callable[[list[str]], Any]:
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = THREADS
-        session = onnxruntime.InferenceSession(f"{paths['onnx']}/{name}.onnx", options, ["CPUExecutionProvider"])
+    def embed() -> Any:
+        ids, mask = encode(texts)
+        return session.run(["mean_pooled"], {"token_ids": ids, "segment_ids": ids * 0, "padding_mask": mask})[0]
 
-        def embed(texts: list[str]) -> Any:
-            ids, mask = encode(texts)
-            return session.run(["mean_pooled"], {"token_ids": ids, "segment_ids": ids * 0, "padding_mask": mask})[0]
-
-        return embed
-
-    return {"onnxruntime float32": side("embed_ids"), "onnxruntime int8": side("embed_int8")}
+    return embed
 
 
-def _tflite(paths: dict[str, str]) -> dict[str, Callable[[list[str]], Any]]:
+def _tflite(folder: str, length: int, texts: list[str], precision: str, threads: int) -> Callable[[], Any]:
     import numpy as np
     from ai_edge_litert.interpreter import InterpreterWithCustomOps
     from tensorflow_text import tflite_registrar
 
-    def side(precision: str, threads: int) -> Callable[[list[str]], Any]:
-        interpreter = InterpreterWithCustomOps(
-            model_path=f"{paths['tflite']}/text_{precision}.tflite",
-            custom_op_registerers=tflite_registrar.SELECT_TFTEXT_OPS, num_threads=threads,
-        )  # fmt: skip
-        runner = interpreter.get_signature_runner("embed")
-        return lambda texts, keep=interpreter: runner(text=np.array(texts))["mean_pooled"]
+    interpreter = InterpreterWithCustomOps(
+        model_path=f"{folder}/tflite/1/text_{precision}.tflite",
+        custom_op_registerers=tflite_registrar.SELECT_TFTEXT_OPS, num_threads=threads,
+    )  # fmt: skip
+    runner = interpreter.get_signature_runner("embed")
+    return lambda keep=interpreter: runner(text=np.array(texts))["mean_pooled"]
 
-    return {
-        "TFLite float32": side("float32", THREADS),
-        "TFLite dynamic int8": side("dynamic_int8", THREADS),
-        "TFLite dynamic int8, one thread": side("dynamic_int8", 1),
-    }
+
+SIDES: dict[str, tuple[Any, ...]] = {
+    "SavedModel float32": (_tensorflow, False, False),
+    "SavedModel bfloat16": (_tensorflow, True, False),
+    "SavedModel float32, frozen": (_tensorflow, False, True),
+    "SavedModel bfloat16, frozen": (_tensorflow, True, True),
+    "torch float32": (_torch, False, False),
+    "torch bfloat16": (_torch, True, False),
+    "torch bfloat16 compiled": (_torch, True, True),
+    "onnxruntime float32": (_onnx, "embed_ids"),
+    "onnxruntime int8": (_onnx, "embed_int8"),
+    "TFLite float32": (_tflite, "float32", THREADS),
+    "TFLite dynamic int8": (_tflite, "dynamic_int8", THREADS),
+    "TFLite dynamic int8, one thread": (_tflite, "dynamic_int8", 1),
+}
 
 
 if __name__ == "__main__":
