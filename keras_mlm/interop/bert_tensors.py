@@ -131,7 +131,8 @@ def check_classic(config: BertConfig) -> None:
     other = [f"{name} {getattr(config, name)}" for name, value in classic.items() if getattr(config, name) != value]
     if other:
         raise InputError(
-            f"a model with {', '.join(other)} is no BERT that others know; train one with --style classic to exchange it"
+            f"a model with {', '.join(other)} is no BERT that others know: train one with --style classic to "
+            "exchange it"
         )
 
 
