@@ -125,6 +125,17 @@ def is_tied(tensors: Mapping[str, CheckpointTensor]) -> bool:
     return decoder.shape == embeddings.shape and np.array_equal(decoder.read(), embeddings.read())
 
 
+def check_classic(config: BertConfig) -> None:
+    """Refuse a model that is not the paper's BERT, which is the only one that other libraries have."""
+    classic = {"norm": "post", "position": "learned", "gated": False, "biases": True}
+    other = [f"{name} {getattr(config, name)}" for name, value in classic.items() if getattr(config, name) != value]
+    if other:
+        raise InputError(
+            f"a model with {', '.join(other)} is no BERT that others know: train one with --style classic to "
+            "exchange it"
+        )
+
+
 def check_sizes(config: BertConfig, tensors: Mapping[str, CheckpointTensor], source: str) -> None:
     """Refuse a config that asks for far more than the checkpoint holds, before a model of that size is made."""
     hidden, inner = config.hidden_dim, config.intermediate_dim

@@ -4,7 +4,7 @@ from typing import Any
 
 from keras_mlm.config import BertConfig
 from keras_mlm.errors import InputError
-from keras_mlm.interop.bert_tensors import MASKED_LM, NEXT_SENTENCE, POOLER
+from keras_mlm.interop.bert_tensors import MASKED_LM, NEXT_SENTENCE, POOLER, check_classic
 
 # Their names of our two activations; the first of each is the one that is written.
 ACTIVATIONS = {
@@ -108,11 +108,7 @@ def write_config(config: BertConfig, *, architecture: str, special_token_ids: di
     Raises:
         InputError: their BERT cannot compute what this model does.
     """
-    if (config.norm, config.position) != ("post", "learned"):
-        raise InputError(
-            f"a model with {config.norm}-norm and {config.position} positions is no BERT that others know; "
-            "train one with --style classic to exchange it"
-        )
+    check_classic(config)
     return {
         "architectures": [architecture],
         "model_type": "bert",

@@ -8,7 +8,7 @@ from keras import ops
 
 from keras_mlm.config import BertConfig
 from keras_mlm.errors import InputError
-from keras_mlm.interop.bert_tensors import CheckpointTensor, fill, slots
+from keras_mlm.interop.bert_tensors import CheckpointTensor, check_classic, fill, slots
 from keras_mlm.layers.modeling.gelu import ACTIVATIONS
 from keras_mlm.models.backbone_adapter import BackboneAdapter
 from keras_mlm.models.bert_pretrainer import BertPretrainer
@@ -106,11 +106,7 @@ def to_keras_hub(model: BertPretrainer) -> Any:
     import keras_hub
 
     config = model.config
-    if (config.norm, config.position) != ("post", "learned"):
-        raise InputError(
-            f"a model with {config.norm}-norm and {config.position} positions is no BERT that KerasHub knows; "
-            "train one with --style classic to exchange it"
-        )
+    check_classic(config)
     if config.layer_norm_epsilon != EPSILON:
         raise InputError(f"layer_norm_epsilon is {config.layer_norm_epsilon}; KerasHub's BERT has {EPSILON} only")
     backbone = keras_hub.models.BertBackbone(

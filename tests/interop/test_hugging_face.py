@@ -145,7 +145,7 @@ def test_a_class_is_written_with_its_tensors_and_no_others(pretraining_folder, t
     load_hugging_face(str(tmp_path / "out"))
 
 
-@pytest.mark.parametrize("change", [{"norm": "pre"}, {"position": "rotary"}])
+@pytest.mark.parametrize("change", [{"norm": "pre"}, {"position": "rotary"}, {"gated": True}, {"biases": False}])
 def test_a_model_that_is_no_classic_bert_is_not_written(tmp_path, change):
     sizes = {"num_layers": 1, "num_heads": 2, "hidden_dim": 8, "intermediate_dim": 8}
     config = BertConfig(vocabulary_size=len(VOCABULARY), **sizes, **change)

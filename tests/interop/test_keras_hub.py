@@ -113,7 +113,7 @@ def test_a_missing_linked_or_damaged_file_of_a_preset_is_named(preset, tmp_path,
         load_keras_hub_preset(str(preset))
 
 
-@pytest.mark.parametrize("change", [{"norm": "pre"}, {"position": "rotary"}, {"layer_norm_epsilon": 1e-6}])
+@pytest.mark.parametrize("change", [{"norm": "pre"}, {"gated": True}, {"biases": False}, {"layer_norm_epsilon": 1e-6}])
 def test_what_keras_hub_cannot_compute_is_refused(change):
     with pytest.raises(InputError, match=r"classic|layer_norm_epsilon"):
         to_keras_hub(BertPretrainer(BertConfig(vocabulary_size=20, **{**SIZES, **change})))
