@@ -132,6 +132,16 @@ def test_a_killed_worker_ends_the_job_in_time_and_the_restarted_job_ends_the_sam
 
 
 @pytest.mark.slow
+def test_two_workers_leave_out_a_bad_batch_as_one_process_does(tmp_path, monkeypatch):
+    monkeypatch.setenv("SPOILED", "5 9")
+    for name, workers in (("one", 1), ("two", 2)):
+        Job(tmp_path / name, 20, workers=workers, dropout=0.0).finish()
+    assert_close(end_of(tmp_path / "two"), end_of(tmp_path / "one"))
+    monkeypatch.delenv("SPOILED")
+    assert Job(tmp_path / "two", 20, dropout=0.0).finish() == 22  # twenty steps, and two batches that were left out
+
+
+@pytest.mark.slow
 def test_a_run_killed_ten_times_ends_with_the_same_bits(tmp_path):
     Job(tmp_path / "whole", 400).finish()
     generator, begun = random.Random(0), 0
