@@ -47,8 +47,10 @@ def strategy_from(name: str, *, batch_size: int | None = None, micro_batches: in
     if name == "multi_worker":
         strategy = _multi_worker(wait)
     elif name == "tpu":
-        resolver = tf.distribute.cluster_resolver.TPUClusterResolver.connect()
-        strategy = tf.distribute.TPUStrategy(resolver)
+        try:
+            strategy = tf.distribute.TPUStrategy(tf.distribute.cluster_resolver.TPUClusterResolver.connect())
+        except (ValueError, RuntimeError, tf.errors.OpError) as error:
+            raise InputError(f"no TPU can be used here ({' '.join(str(error).split())[:200]})") from error
     else:
         gpus = tf.config.list_physical_devices("GPU")
         devices = [f"GPU:{number}" for number in range(len(gpus))] if gpus else _logical_cpus(2)

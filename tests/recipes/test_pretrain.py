@@ -119,6 +119,7 @@ def test_bad_arguments_leave_nothing(pretrain, data, tmp_path, arguments, messag
     assert not output.exists()
 
 
+@pytest.mark.slow
 def test_auto_chooses_once_and_a_plan_writes_nothing(pretrain, data, tmp_path, capsys):
     options = {**SMALL, "preset": "auto", "style": "modern", "data": data}
     assert pretrain(**options, output=str(tmp_path / "planned"), minutes=600.0, plan=True) == {}

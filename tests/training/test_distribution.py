@@ -75,6 +75,11 @@ def test_an_unknown_strategy_lists_the_known():
         strategy_from("horovod")
 
 
+def test_where_there_is_no_tpu_it_is_said():
+    with pytest.raises(InputError, match="no TPU can be used here"):
+        strategy_from("tpu")
+
+
 def test_parameter_servers_are_refused():
     with pytest.raises(InputError, match="Keras 3 does not support parameter servers: take multi_worker"):
         strategy_from("parameter_server")

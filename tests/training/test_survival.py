@@ -99,20 +99,25 @@ def test_sigterm_on_one_worker_stops_both_and_one_process_goes_on(tmp_path, whol
 
 
 @pytest.mark.slow
-def test_the_world_may_grow_and_shrink(tmp_path, whole):
-    for steps, workers in ((8, 2), (16, 1), (24, 2), (30, 1)):
+def test_the_world_may_shrink_and_grow(tmp_path):
+    for steps, workers in ((10, 2), (20, 1), (30, 2)):
         Job(tmp_path / "run", steps, workers=workers, dropout=0.0).finish()
-    # The rate depends on the number of steps, so a run of 30 is compared, from the first on, with itself alone.
-    for steps in (8, 16, 24, 30):
+    # The rate depends on the number of steps, so the run is compared with one that was lengthened as often, alone.
+    for steps in (10, 20, 30):
         Job(tmp_path / "alone", steps, dropout=0.0).finish()
     assert_close(end_of(tmp_path / "run"), end_of(tmp_path / "alone"))
 
 
+@pytest.fixture(scope="module")
+def two_workers(tmp_path_factory) -> list[np.ndarray]:
+    folder = tmp_path_factory.mktemp("two_workers") / "run"
+    Job(folder, 25, workers=2).finish()
+    return end_of(folder)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("victim", [0, 1], ids=["chief", "worker"])
-def test_a_killed_worker_ends_the_job_in_time_and_the_restarted_job_ends_the_same(tmp_path, victim):
-    whole = Job(tmp_path / "whole", 25, workers=2)
-    whole.finish()
+def test_a_killed_worker_ends_the_job_in_time_and_the_restarted_job_ends_the_same(tmp_path, two_workers, victim):
     job = Job(tmp_path / "run", 25, workers=2, wait=0.1)
     job.wait_for_step(6)
     job.processes[victim].kill()
@@ -122,8 +127,18 @@ def test_a_killed_worker_ends_the_job_in_time_and_the_restarted_job_ends_the_sam
     code, _, errors = ended[1 - victim]
     assert code != 0 and "another worker is lost, so this one ends too" in errors
     assert Job(tmp_path / "run", 25, workers=2).finish() >= 6
-    for one, two in zip(end_of(tmp_path / "run"), end_of(tmp_path / "whole"), strict=True):
+    for one, two in zip(end_of(tmp_path / "run"), two_workers, strict=True):
         np.testing.assert_allclose(one, two, rtol=1e-6, atol=1e-8)
+
+
+@pytest.mark.slow
+def test_two_workers_leave_out_a_bad_batch_as_one_process_does(tmp_path, monkeypatch):
+    monkeypatch.setenv("SPOILED", "5 9")
+    for name, workers in (("one", 1), ("two", 2)):
+        Job(tmp_path / name, 20, workers=workers, dropout=0.0).finish()
+    assert_close(end_of(tmp_path / "two"), end_of(tmp_path / "one"))
+    monkeypatch.delenv("SPOILED")
+    assert Job(tmp_path / "two", 20, dropout=0.0).finish() == 22  # twenty steps, and two batches that were left out
 
 
 @pytest.mark.slow

@@ -1,6 +1,7 @@
 """Run by test_survival.py: one worker, or the only process, of a small run that can be stopped and continued.
 
-python worker_run.py FOLDER STEPS SECONDS_A_STEP; TF_CONFIG says whether there are several workers.
+python worker_run.py FOLDER STEPS SECONDS_A_STEP; TF_CONFIG says whether there are several workers, SPOILED which
+batches make the loss no number.
 """
 
 import os
@@ -60,7 +61,15 @@ def main():
     sys.stdout.write(f"from {step}\n")
     sys.stdout.flush()
     slow = keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: time.sleep(wait))
-    callbacks = [budget, checkpoint, slow]
+
+    spoiled = {int(place) for place in os.environ.get("SPOILED", "").split()}
+
+    def spoil(batch, logs):
+        if budget.position in spoiled:
+            model.masked_lm_head.output_bias.assign(np.full(50, np.nan))
+
+    spoiling = keras.callbacks.LambdaCallback(on_train_batch_begin=spoil)
+    callbacks = [budget, spoiling, checkpoint, slow]
     with workers.together():
         model.fit(batches(strategy, step), epochs=10**6, steps_per_epoch=5, verbose=0, callbacks=callbacks)
     variables = model.variables + model.optimizer.variables
