@@ -162,7 +162,8 @@ def _tensorflow(folder: str, length: int, texts: list[str], bfloat16: bool, froz
         options.auto_mixed_precision_onednn_bfloat16 = rewriter_config_pb2.RewriterConfig.ON
     session = v1.Session(graph=tf.Graph(), config=config)
     if frozen:
-        signature = tf.saved_model.load(f"{folder}/1").signatures["embed"]
+        loaded = tf.saved_model.load(f"{folder}/1")  # its signatures hold its variables weakly
+        signature = loaded.signatures["embed"]
         constant = convert_variables_to_constants_v2(signature)
         place = sorted(signature.structured_outputs).index("mean_pooled")
         text, vectors = constant.inputs[0].name, constant.outputs[place].name
