@@ -1,6 +1,8 @@
 """Fine-tune a BERT to classify texts or pairs: arguments ▶ library calls ▶ model.fit ▶ what was learned."""
 
+import hashlib
 import sys
+from pathlib import Path
 from typing import Any
 
 from keras_mlm import command_line
@@ -60,6 +62,9 @@ def finetune_classifier(
         if value < 1:
             raise InputError(f"--{name.replace('_', '-')} is too small")
 
+    if predictions is not None and not Path(predictions).absolute().parent.is_dir():
+        raise InputError(f"--predictions {predictions}: there is no such folder")
+
     import keras
     import numpy as np
 
@@ -114,7 +119,10 @@ def finetune_classifier(
                   "patience": patience, "batch_size": batch_size, "learning_rate": rate, "dropout": dropout,
                   "seeds": seeds}  # fmt: skip
     run = RunFolder(output)
-    settings = {"finetuning": finetuning, "examples": {name: len(examples) for name, examples in sets.items()}}
+    # What was learned from, so that a changed file is no finished run.
+    content = {name: [(example.text, example.label) for example in examples] for name, examples in sets.items()}
+    digests = {name: hashlib.sha256(repr(pairs).encode()).hexdigest() for name, pairs in content.items()}
+    settings = {"finetuning": finetuning, "examples": digests}
     done = run.find(settings)
     if done is not None:
         print(f"{output} is finished; choose another --output to train with other settings")
@@ -161,13 +169,13 @@ def finetune_classifier(
     answer = best.predict_texts([example.text for example in sets[last]])
     labels = [example.label for example in sets[last]]
     print(classification_report(labels, answer.labels, digits=3, zero_division=0.0))
+    run.begin(settings)
+    save_model(best, output, metrics=metrics)
+    run.finish(metrics)
     if predictions is not None:
         with open(predictions, "w", encoding="utf-8") as file:
             for label_, guess, shares in zip(labels, answer.labels, answer.probabilities, strict=True):
                 file.write(f"{label_}\t{guess}\t{shares.max():.4f}\n")
-    run.begin(settings)
-    save_model(best, output, metrics=metrics)
-    run.finish(metrics)
     for name, value in metrics.items():
         print(f"  {name:<24} {value:>10.4f}")
     print(f"written to {output}")

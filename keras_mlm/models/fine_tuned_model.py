@@ -10,6 +10,7 @@ from keras import ops
 
 from keras_mlm.config import BertConfig
 from keras_mlm.errors import InputError
+from keras_mlm.layers.modeling.dropout import Dropout
 from keras_mlm.losses import cross_entropy_sums, weighted_mean_loss
 from keras_mlm.metrics import GlobalMean, accuracy_sums
 from keras_mlm.models.bert_backbone import BertBackbone
@@ -62,7 +63,7 @@ class FineTunedModel(keras.Model):
                 f"length must be between 8 and the encoder's {config.max_sequence_length} tokens, not {self.length!r}"
             )
         self.backbone = BertBackbone(self.config)
-        self.dropout = keras.layers.Dropout(config.dropout, name="dropout")
+        self.dropout = Dropout(config.dropout, name="dropout")
         initializer = keras.initializers.TruncatedNormal(stddev=config.initializer_range)
         self.dense = keras.layers.Dense(len(self.classes), kernel_initializer=initializer, name="dense")
         self.loss_mean = GlobalMean(name="loss")

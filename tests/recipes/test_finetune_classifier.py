@@ -93,6 +93,7 @@ def test_from_scratch_with_the_vocabulary_of_a_data_folder(texts, tmp_path):
         ("water\tthe river\n", ["--length", "64"], "length must be between 8 and the encoder's 16"),
         ("water\tthe river\n", ["--from-scratch", "tiny"], "either --model FOLDER, or --from-scratch"),
         ("water\tthe river\n", ["--epochs", "0"], "--epochs"),
+        ("water\tthe river\n", ["--predictions", "absent/answers.tsv"], "no such folder"),
     ],
 )
 def test_bad_input_is_one_line_and_nothing_is_written(model, texts, tmp_path, capsys, dev, options, words):
