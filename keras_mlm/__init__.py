@@ -30,8 +30,12 @@ _MODULES = {
     # === Models ===
     "BertBackbone": "keras_mlm.models.bert_backbone",
     "BertPretrainer": "keras_mlm.models.bert_pretrainer",
+    "BertTextClassifier": "keras_mlm.models.bert_text_classifier",
     "load_model": "keras_mlm.model_folder",
     "save_model": "keras_mlm.model_folder",
+    # === Fine-tuning ===
+    "labelled_batches": "keras_mlm.data.labelled_batches",
+    "read_labelled_texts": "keras_mlm.data.labelled_texts",
     # === Training ===
     "ProgressLine": "keras_mlm.training.progress_line",
     "TrainingBudget": "keras_mlm.training.training_budget",

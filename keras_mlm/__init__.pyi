@@ -2,6 +2,8 @@ from keras_mlm.config import BertConfig as BertConfig
 from keras_mlm.config import PretrainingConfig as PretrainingConfig
 from keras_mlm.data.docstrings import read_docstrings as read_docstrings
 from keras_mlm.data.documents import read_documents as read_documents
+from keras_mlm.data.labelled_batches import labelled_batches as labelled_batches
+from keras_mlm.data.labelled_texts import read_labelled_texts as read_labelled_texts
 from keras_mlm.data.prepare_corpus import prepare_corpus as prepare_corpus
 from keras_mlm.data.pretraining_dataset import PretrainingDataset as PretrainingDataset
 from keras_mlm.data.train_vocabulary import train_vocabulary as train_vocabulary
@@ -28,6 +30,7 @@ from keras_mlm.model_folder import load_model as load_model
 from keras_mlm.model_folder import save_model as save_model
 from keras_mlm.models.bert_backbone import BertBackbone as BertBackbone
 from keras_mlm.models.bert_pretrainer import BertPretrainer as BertPretrainer
+from keras_mlm.models.bert_text_classifier import BertTextClassifier as BertTextClassifier
 from keras_mlm.tokenizers.learn_vocabulary import learn_vocabulary as learn_vocabulary
 from keras_mlm.tokenizers.word_piece_tokenizer import WordPieceTokenizer as WordPieceTokenizer
 from keras_mlm.training.distribution import strategy_from as strategy_from

@@ -1,5 +1,6 @@
 """The README.md of a model folder: what the model is, how it was trained, how good it is and how to use it."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from keras_mlm.config import BertConfig
@@ -49,6 +50,44 @@ The model repeats what its training text says, with its mistakes and prejudices.
 its guesses are no statements of fact.
 """
 
+_CLASSIFIER_CARD = """\
+---
+library_name: keras
+pipeline_tag: text-classification
+tags: [bert, text-classification, keras_mlm]
+---
+
+# {name}
+
+A BERT that puts texts into {count} classes, fine-tuned with keras_mlm.
+
+## Model
+
+{model}
+
+Classes: {classes}.
+
+## Training
+
+{training}
+
+## Results
+
+{results}
+
+## Use
+
+```python
+from keras_mlm import load_model
+
+labels, probabilities = load_model("saved_models/{name}").predict_texts(["A text."])
+```
+
+## Limits
+
+It knows the classes above and no other: every text gets one of them. Probabilities are not calibrated.
+"""
+
 
 def model_card(
     name: str,
@@ -70,9 +109,42 @@ def model_card(
     Returns:
         A str.
     """
+    return _CARD.format(
+        name=name,
+        objectives="to fill masks and to tell whether two passages follow each other"
+        if config.next_sentence
+        else "to fill masks",
+        model=markdown_table(_model_entries(config, tokenizer)),
+        training=markdown_table(training or {}),
+        results=markdown_table(metrics or {}),
+    )
+
+
+def classifier_card(
+    name: str,
+    config: BertConfig,
+    tokenizer: "WordPieceTokenizer",
+    classes: Sequence[str],
+    length: int,
+    *,
+    training: dict[str, Any] | None = None,
+    metrics: dict[str, Any] | None = None,
+) -> str:
+    """Return the Markdown text of the card of a classifier; arguments as `model_card`, its classes and row length."""
+    return _CLASSIFIER_CARD.format(
+        name=name,
+        count=len(classes),
+        classes=", ".join(f"`{label}`" for label in classes),
+        model=markdown_table({**_model_entries(config, tokenizer), "longest text": f"{length} tokens, then cut"}),
+        training=markdown_table(training or {}),
+        results=markdown_table(metrics or {}),
+    )
+
+
+def _model_entries(config: BertConfig, tokenizer: "WordPieceTokenizer") -> dict[str, Any]:
     case = "lower-cased" if tokenizer.lowercase else "cased"
     head_width = config.hidden_dim // config.num_heads
-    model = {
+    return {
         "architecture": f"{config.num_layers} layers × {config.hidden_dim}, {config.num_heads} heads of {head_width}",
         "feed-forward width": config.intermediate_dim,
         "norm, positions": f"{config.norm}-norm, {config.position}",
@@ -81,15 +153,6 @@ def model_card(
         "normalization": tokenizer.normalization,
         "vocabulary sha256": f"`{tokenizer.vocabulary_hash}`",
     }
-    return _CARD.format(
-        name=name,
-        objectives="to fill masks and to tell whether two passages follow each other"
-        if config.next_sentence
-        else "to fill masks",
-        model=markdown_table(model),
-        training=markdown_table(training or {}),
-        results=markdown_table(metrics or {}),
-    )
 
 
 def markdown_table(entries: dict[str, Any]) -> str:

@@ -12,26 +12,30 @@ import tensorflow as tf
 
 from keras_mlm.config import FORMAT_VERSION, BertConfig, dump_json
 from keras_mlm.errors import InputError, RunError
-from keras_mlm.model_card import model_card
+from keras_mlm.model_card import classifier_card, model_card
 from keras_mlm.settings import settings_difference
 from keras_mlm.weights_file import check_weights_file
 
 if TYPE_CHECKING:
     from keras_mlm.models.bert_pretrainer import BertPretrainer
+    from keras_mlm.models.fine_tuned_model import FineTunedModel
     from keras_mlm.tokenizers.word_piece_tokenizer import WordPieceTokenizer
 
 CONFIG, WEIGHTS, METRICS, CARD = "config.json", "model.weights.h5", "metrics.json", "README.md"
 _ENTRIES = {"format_version", "class", "model", "vocabulary_hash"}
+# What a fine-tuned model has besides: the names of its classes and the longest row it was made for.
+_FINE_TUNED_ENTRIES = {"classes", "length"}
+_CLASSES = ("BertPretrainer", "BertTextClassifier")
 
 
-def save_model(model: "BertPretrainer", folder: str, *, metrics: dict[str, Any] | None = None) -> None:
+def save_model(model: "BertPretrainer | FineTunedModel", folder: str, *, metrics: dict[str, Any] | None = None) -> None:
     """Write a model, its tokenizer, card and metrics into a folder that `load_model` reads.
 
     Every file is written aside and renamed, `config.json` last, so that an interruption or a full disk leaves what was
     there. Saving again replaces the weights of the same model; other files of the folder (runs, exports) stay.
 
     Args:
-        model: BertPretrainer with a tokenizer. Only its weights are written, not the optimizer's state.
+        model: BertPretrainer or BertTextClassifier with a tokenizer. Its weights are written, no state of an optimizer.
         folder: str, local or remote path of the model folder; made if absent.
         metrics: dict of str to plain values, added to what `metrics.json` holds. Defaults to `None`.
 
@@ -47,9 +51,10 @@ def save_model(model: "BertPretrainer", folder: str, *, metrics: dict[str, Any] 
         raise InputError("a model without tokenizer cannot be saved as a model folder: set model.tokenizer first")
     config = {
         "format_version": FORMAT_VERSION,
-        "class": "BertPretrainer",
+        "class": type(model).__name__,
         "model": model.config.to_dict(),
         "vocabulary_hash": model.tokenizer.vocabulary_hash,
+        **_fine_tuned_entries(model),
     }
     if tf.io.gfile.exists(tf.io.gfile.join(folder, CONFIG)):
         there = _read_json(tf.io.gfile.join(folder, CONFIG))
@@ -62,11 +67,19 @@ def save_model(model: "BertPretrainer", folder: str, *, metrics: dict[str, Any] 
         model.tokenizer.save(aside)
         plain.save_weights(tf.io.gfile.join(aside, WEIGHTS))
         _write(tf.io.gfile.join(aside, METRICS), dump_json(merged))
-        _write(tf.io.gfile.join(aside, CARD), _card(folder, model.config, model.tokenizer, merged))
+        _write(tf.io.gfile.join(aside, CARD), _card(folder, config, model.tokenizer, merged))
         _write(tf.io.gfile.join(aside, CONFIG), dump_json(config))
 
 
-def load_model(folder: str) -> "BertPretrainer":
+def load_pretrainer(folder: str) -> "BertPretrainer":
+    """Return the `BertPretrainer` of a folder, as `load_model` does, and refuse models of other classes."""
+    found = read_model_config(folder)["class"]
+    if found != "BertPretrainer":
+        raise InputError(f"{folder} holds a {found}; this needs a pre-trained model, as recipes/pretrain.py writes it")
+    return load_model(folder)
+
+
+def load_model(folder: str) -> Any:
     """Return the model of a folder, its weights loaded and its tokenizer attached.
 
     The model is rebuilt from this package's classes and the numbers in the folder: no pickle, no class names, paths or
@@ -76,7 +89,7 @@ def load_model(folder: str) -> "BertPretrainer":
         folder: str, local or remote path of a model folder.
 
     Returns:
-        A `BertPretrainer`, not compiled.
+        A `BertPretrainer` or `BertTextClassifier`, not compiled.
 
     Raises:
         InputError: a file is missing or damaged, the vocabulary is another one, or an entry is unknown.
@@ -88,6 +101,7 @@ def load_model(folder: str) -> "BertPretrainer":
         ```
     """
     from keras_mlm.models.bert_pretrainer import BertPretrainer
+    from keras_mlm.models.bert_text_classifier import BertTextClassifier
     from keras_mlm.tokenizers.word_piece_tokenizer import WordPieceTokenizer
 
     entries = read_model_config(folder)
@@ -105,8 +119,14 @@ def load_model(folder: str) -> "BertPretrainer":
     with _local(tf.io.gfile.join(folder, WEIGHTS)) as path:
         check_weights_file(path)
         try:
-            model = BertPretrainer(config, tokenizer=tokenizer)
+            model: Any
+            if entries["class"] == "BertPretrainer":
+                model = BertPretrainer(config, tokenizer=tokenizer)
+            else:
+                model = BertTextClassifier(config, entries["classes"], tokenizer, length=entries["length"])
             model.load_weights(path)
+        except InputError:
+            raise
         except (ValueError, KeyError, OSError, TypeError) as error:
             reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
             raise InputError(f"{folder}/{WEIGHTS} does not fit {folder}/{CONFIG}: {reason}") from error
@@ -122,11 +142,14 @@ def read_model_config(folder: str) -> dict[str, Any]:
     version = entries.get("format_version")
     if version != FORMAT_VERSION:
         raise InputError(f"{path} has format_version {version!r}, this release reads {FORMAT_VERSION}")
-    if set(entries) != _ENTRIES:
-        wrong = ", ".join(sorted(map(str, set(entries) ^ _ENTRIES)))
-        raise InputError(f"{path} must have exactly the entries {', '.join(sorted(_ENTRIES))}; it differs in {wrong}")
-    if entries["class"] != "BertPretrainer":
-        raise InputError(f"{path} names the class {entries['class']!r}; only 'BertPretrainer' is built from a folder")
+    if entries.get("class", _CLASSES[0]) not in _CLASSES:
+        raise InputError(f"{path} names the class {entries['class']!r}; only {' and '.join(_CLASSES)} are built")
+    known = _ENTRIES if entries.get("class") == "BertPretrainer" else _ENTRIES | _FINE_TUNED_ENTRIES
+    if set(entries) != known:
+        wrong = ", ".join(sorted(map(str, set(entries) ^ known)))
+        raise InputError(f"{path} must have exactly the entries {', '.join(sorted(known))}; it differs in {wrong}")
+    if not isinstance(entries.get("classes", []), list):
+        raise InputError(f"{path}: 'classes' must be a list of names")
     if not isinstance(entries["model"], dict) or not isinstance(entries["vocabulary_hash"], str):
         raise InputError(f"{path}: 'model' must be an object and 'vocabulary_hash' a string")
     return entries
@@ -144,7 +167,7 @@ def write_metrics(folder: str, metrics: dict[str, Any]) -> dict[str, Any]:
     """
     from keras_mlm.tokenizers.word_piece_tokenizer import WordPieceTokenizer
 
-    config = BertConfig.from_dict(read_model_config(folder)["model"])
+    config = read_model_config(folder)
     merged = {**read_metrics(folder), **metrics}
     with writing(folder) as aside:
         _write(tf.io.gfile.join(aside, METRICS), dump_json(merged))
@@ -152,23 +175,34 @@ def write_metrics(folder: str, metrics: dict[str, Any]) -> dict[str, Any]:
     return merged
 
 
-def plain_twin(model: "BertPretrainer") -> "BertPretrainer":
+def plain_twin(model: Any) -> Any:
     """Return a float32 copy of the model's weights and tokenizer, without optimizer, compilation or strategy."""
     model.get_config()  # refuses a model that is not built from its config
     policy = keras.config.dtype_policy()
     keras.config.set_dtype_policy("float32")
     try:
-        twin = type(model)(model.config, tokenizer=model.tokenizer)
+        twin = type(model)(model.config, tokenizer=model.tokenizer, **_fine_tuned_entries(model))
     finally:
         keras.config.set_dtype_policy(policy)
     twin.set_weights(model.get_weights())
     return twin
 
 
-def _card(folder: str, config: BertConfig, tokenizer: "WordPieceTokenizer", metrics: dict[str, Any]) -> str:
+def _fine_tuned_entries(model: Any) -> dict[str, Any]:
+    return {name: getattr(model, name) for name in sorted(_FINE_TUNED_ENTRIES) if hasattr(model, "classes")}
+
+
+def _card(folder: str, config: dict[str, Any], tokenizer: "WordPieceTokenizer", metrics: dict[str, Any]) -> str:
     run = tf.io.gfile.join(folder, "run", "run.json")
-    training = _read_json(run).get("pretraining") if tf.io.gfile.exists(run) else None
-    return model_card(Path(folder).absolute().name, config, tokenizer, training=training, metrics=metrics)
+    fine_tuned = "classes" in config
+    entry = "finetuning" if fine_tuned else "pretraining"
+    training = _read_json(run).get(entry) if tf.io.gfile.exists(run) else None
+    name, model = Path(folder).absolute().name, BertConfig.from_dict(config["model"])
+    if fine_tuned:
+        return classifier_card(
+            name, model, tokenizer, config["classes"], config["length"], training=training, metrics=metrics
+        )
+    return model_card(name, model, tokenizer, training=training, metrics=metrics)
 
 
 def read_metrics(folder: str) -> dict[str, Any]:

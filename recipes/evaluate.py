@@ -24,9 +24,9 @@ def evaluate(
     from keras_mlm.evaluation.cloze import cloze
     from keras_mlm.evaluation.masked_lm_evaluation import evaluate_masked_lm
     from keras_mlm.evaluation.yardsticks import Yardsticks
-    from keras_mlm.model_folder import load_model, write_metrics
+    from keras_mlm.model_folder import load_pretrainer, write_metrics
 
-    bert = load_model(model)
+    bert = load_pretrainer(model)
     dataset = PretrainingDataset(
         data,
         length=min(length, bert.config.max_sequence_length),

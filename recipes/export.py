@@ -40,9 +40,9 @@ def export(
     from keras_mlm.export.saved_model import export_saved_model
     from keras_mlm.export.tflite import export_tflite
     from keras_mlm.export.version_folder import next_version, numbered
-    from keras_mlm.model_folder import load_model
+    from keras_mlm.model_folder import load_pretrainer
 
-    bert = load_model(model)
+    bert = load_pretrainer(model)
     output = output or model
     homes = {"saved_model": output, "tflite": f"{output}/tflite", "onnx": f"{output}/onnx"}
     version = next_version(*(homes[name] for name in wanted)) if version is None else version

@@ -15,10 +15,10 @@ def fill_mask(*texts: str, model: str, top_k: int = 5) -> None:
     if not texts:
         raise InputError('give a text with a [MASK], such as "Paris is the [MASK] of France ."')
 
-    from keras_mlm.model_folder import load_model
+    from keras_mlm.model_folder import load_pretrainer
     from keras_mlm.text_table import text_table
 
-    answers = load_model(model).fill_mask(texts, top_k=top_k)
+    answers = load_pretrainer(model).fill_mask(texts, top_k=top_k)
     for text, masks in zip(texts, answers, strict=True):
         print(text)
         header = ["", *(f"mask {number}" if len(masks) > 1 else "token" for number in range(1, len(masks) + 1))]

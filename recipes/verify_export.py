@@ -35,10 +35,10 @@ def verify_export(
     from keras_mlm.errors import RunError
     from keras_mlm.export.tokenizer_strings import tokenizer_strings
     from keras_mlm.export.verify import verify_export as verify
-    from keras_mlm.model_folder import load_model
+    from keras_mlm.model_folder import load_pretrainer
     from keras_mlm.text_table import text_table
 
-    bert = load_model(model or folder)
+    bert = load_pretrainer(model or folder)
     if text:
         sentences = list(islice((line for document in read_documents(text) for line in document.lines), lines))
     else:

@@ -54,9 +54,9 @@ def load_named(name: str, *, strict: bool = True) -> "BertPretrainer":
         from keras_mlm.interop.keras_hub_preset import load_keras_hub_preset
 
         return load_keras_hub_preset(folder)
-    from keras_mlm.model_folder import load_model
+    from keras_mlm.model_folder import load_pretrainer
 
-    return load_model(folder)
+    return load_pretrainer(folder)
 
 
 def load_named_tokenizer(name: str) -> "WordPieceTokenizer":

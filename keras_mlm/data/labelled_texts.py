@@ -1,0 +1,148 @@
+"""Streams labelled texts and pairs out of TSV, CSV and JSONL files; every complaint names file and line."""
+
+import csv
+import dataclasses
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from keras_mlm.data.documents import list_files, read_lines
+from keras_mlm.errors import InputError
+
+_PACKED = (".gz", ".xz")
+
+
+@dataclasses.dataclass(frozen=True)
+class LabelledText:
+    """One example: where it stood, what it says and what it is.
+
+    Args:
+        source: str, the file.
+        line: int, the line in the file, from 1.
+        text: str, or a tuple of two str where the examples are pairs.
+        label: str, the class.
+    """
+
+    source: str
+    line: int
+    text: str | tuple[str, str]
+    label: str
+
+
+def read_labelled_texts(
+    path: str, *, text: str | None = None, label: str | None = None, pair: str | None = None
+) -> Iterator[LabelledText]:
+    """Stream the labelled texts of a file.
+
+    The suffix says the format: `.tsv` (tabs, no quotes), `.csv` (commas, quotes) or `.jsonl` (an object a line), each
+    also as `.gz` or `.xz`. A column is chosen by its number, from 1, or by its name; a name means that the first line
+    holds the names. In JSONL columns are the names of entries.
+
+    Args:
+        path: str, the file.
+        text: str, column of the text. Defaults to `"2"`, in JSONL to `"text"`.
+        label: str, column of the label. Defaults to `"1"`, in JSONL to `"label"`.
+        pair: str, column of the second text. Defaults to `None`, no pairs.
+
+    Returns:
+        Iterator of `LabelledText`, in the file's order.
+
+    Raises:
+        InputError: the file is missing, damaged, no UTF-8 or empty; a column is not there; a row has another number of
+            columns than the first; a text or label is empty. The message names file and line.
+
+    Example:
+        ```python
+        for example in read_labelled_texts("train.tsv", label="1", text="2"):
+            print(example.label, example.text)
+        ```
+    """
+    (path,) = list_files([path])
+    kind = path
+    for suffix in _PACKED:
+        kind = kind.removesuffix(suffix)
+    kind = kind.rsplit(".", 1)[-1].lower()
+    if kind not in ("tsv", "csv", "jsonl"):
+        raise InputError(f"{path}: the name must end in .tsv, .csv or .jsonl, which says how it is read")
+    entry = kind == "jsonl"
+    wanted = {"label": label or ("label" if entry else "1"), "text": text or ("text" if entry else "2")}
+    if pair is not None:
+        wanted["pair"] = pair
+    return _examples(path, _objects(path, wanted) if entry else _columns(path, kind, wanted))
+
+
+def _examples(path: str, rows: Iterator[tuple[int, dict[str, str]]]) -> Iterator[LabelledText]:
+    line = 0
+    for line, row in rows:
+        for name, value in row.items():
+            if not value.strip():
+                raise InputError(f"{path}, line {line}: the {name} is empty; fill it in or remove the line")
+        text = (row["text"], row["pair"]) if "pair" in row else row["text"]
+        yield LabelledText(path, line, text, row["label"].strip())
+    if not line:
+        raise InputError(f"{path} has no examples")
+
+
+def _columns(path: str, kind: str, wanted: dict[str, str]) -> Iterator[tuple[int, dict[str, str]]]:
+    rows = _csv_rows(path) if kind == "csv" else _tsv_rows(path)
+    named = {name: column for name, column in wanted.items() if not column.isdecimal()}
+    header: list[str] = []
+    places: dict[str, int] = {}
+    width = 0
+    for line, cells in rows:
+        if not width:
+            width = len(cells)
+            header = cells if named else []
+            for name, column in wanted.items():
+                places[name] = (
+                    header.index(column) if column in header else int(column) - 1 if column.isdecimal() else -1
+                )
+                if not 0 <= places[name] < width:
+                    there = ", ".join(header) if named else f"1 to {width}"
+                    raise InputError(f"{path}, line {line}: no column {column!r} for the {name}; there are {there}")
+            if named:
+                continue
+        if len(cells) != width:
+            raise InputError(f"{path}, line {line}: {len(cells)} columns where the first line has {width}")
+        yield line, {name: cells[place] for name, place in places.items()}
+
+
+def _tsv_rows(path: str) -> Iterator[tuple[int, list[str]]]:
+    for number, line in enumerate(read_lines(path), 1):
+        if line.strip():
+            yield number, line.split("\t")
+
+
+def _csv_rows(path: str) -> Iterator[tuple[int, list[str]]]:
+    reader = csv.reader((line + "\n" for line in read_lines(path)), strict=True)
+    csv.field_size_limit(1 << 30)
+    begins = 1
+    try:
+        for cells in reader:
+            if cells:
+                yield begins, cells
+            begins = reader.line_num + 1
+    except csv.Error as error:
+        raise InputError(f"{path}, line {begins}: not CSV: {error}") from None
+
+
+def _objects(path: str, wanted: dict[str, str]) -> Iterator[tuple[int, dict[str, str]]]:
+    for number, line in enumerate(read_lines(path), 1):
+        if not line.strip():
+            continue
+        try:
+            entries: Any = json.loads(line)
+        except ValueError as error:
+            raise InputError(f"{path}, line {number}: not JSON: {error}") from None
+        if not isinstance(entries, dict):
+            raise InputError(f"{path}, line {number}: a JSON object belongs on each line")
+        row = {}
+        for name, column in wanted.items():
+            value = entries.get(column)
+            if isinstance(value, bool) or not isinstance(value, str | int):
+                there = ", ".join(map(str, entries))
+                raise InputError(
+                    f"{path}, line {number}: no text or number {column!r} for the {name}; there are {there}"
+                )
+            row[name] = str(value)
+        yield number, row
