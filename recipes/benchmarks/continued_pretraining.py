@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from keras_mlm import command_line
+from keras_mlm.errors import Interrupted, RunError
 
 FILLS = (
     "Police said the man was [MASK] in the attack .",
@@ -78,7 +79,11 @@ def _recipe(name: str, **options: Any) -> None:
         values = [str(entry) for entry in (value if isinstance(value, list) else [value])]
         option = f"--{option.replace('_', '-')}"
         arguments += [f"{option}={values[0]}"] if values == ["false"] else [option, *values]
-    subprocess.run([sys.executable, str(recipe), *arguments], check=True)
+    code = subprocess.run([sys.executable, str(recipe), *arguments]).returncode
+    if code == Interrupted.exit_code:
+        raise Interrupted("the same command again continues")
+    if code:
+        raise RunError(f"{recipe.name} ended with exit code {code}, its reason is above; the same command continues")
 
 
 def _random_twin(init: str, data: str, folder: str, seed: int) -> None:
