@@ -30,14 +30,21 @@ def signatures_of(model: "BertPretrainer", *, length: int, top_k: int, mask_slot
     Raises:
         InputError: a size that the model does not have, or a model without tokenizer.
     """
-    kind = _KINDS[type(model).__name__][0]
+    kind = _kind(model)[0]
     return kind(_checked(model, length, top_k, mask_slots), length=length, top_k=top_k, mask_slots=mask_slots).all()
 
 
 def on_device(model: "BertPretrainer", *, length: int, top_k: int, mask_slots: int) -> PretrainerOnDevice:
     """Return what a TFLite or ONNX export of a model can be asked; arguments and errors as `signatures_of`."""
-    kind = _KINDS[type(model).__name__][1]
+    kind = _kind(model)[1]
     return kind(_checked(model, length, top_k, mask_slots), length=length, top_k=top_k, mask_slots=mask_slots)
+
+
+def _kind(model: "BertPretrainer") -> tuple[type[PretrainerSignatures], type[PretrainerOnDevice]]:
+    name = type(model).__name__
+    if name not in _KINDS:
+        raise InputError(f"a {name} cannot be exported yet, only {', '.join(_KINDS)}")
+    return _KINDS[name]
 
 
 def _checked(model: "BertPretrainer", length: int, top_k: int, mask_slots: int) -> "BertPretrainer":

@@ -11,6 +11,7 @@ from keras import ops
 from keras_mlm.config import BertConfig
 from keras_mlm.errors import InputError
 from keras_mlm.layers.modeling.dropout import Dropout
+from keras_mlm.layers.modeling.replicas import global_sum
 from keras_mlm.losses import cross_entropy_sums, weighted_mean_loss
 from keras_mlm.metrics import GlobalMean, accuracy_sums
 from keras_mlm.models.bert_backbone import BertBackbone
@@ -137,7 +138,7 @@ class FineTunedModel(keras.Model):
             raise InputError("fit and evaluate need batches of (inputs, labels) as labelled_batches gives them")
         total, weight = cross_entropy_sums(*_labels_logits_weights(y, y_pred, sample_weight))
         self.loss_mean.update_state(ops.stop_gradient(total), weight)
-        return weighted_mean_loss(total, weight)
+        return weighted_mean_loss(total, global_sum(weight))
 
     def compute_metrics(self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None) -> dict[str, Any]:
         """Add the batch to the metrics and return their values so far."""
