@@ -1,5 +1,6 @@
 """Puts one or two segments and their special tokens into rows of a fixed length."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -65,15 +66,54 @@ class SegmentPacker(PreprocessingLayer):
         flags = None
         if word_starts is not None:
             given = word_starts if isinstance(word_starts, tuple) else (word_starts,)
-            flags = tf.concat([self.special_word_starts, *(as_ragged(part, tf.bool)[0].values for part in given)], 0)
+            flags = [as_ragged(part, tf.bool)[0] for part in given]
+        if len(rows) == 1:
+            outputs = self._pack_one(rows[0], flags[0] if flags else None)
+        else:
+            outputs = self._pack_two(rows, flags)
+        return {name: output[0] for name, output in outputs.items()} if singles[0] else outputs
+
+    def _pack_one(self, segment: tf.RaggedTensor, word_starts: tf.RaggedTensor | None) -> dict[str, tf.Tensor]:
+        """Pack segments whose tokens lie behind one another already: a row is one copy, not one a token."""
+        room = self.sequence_length - 2
+        position = tf.range(self.sequence_length)
+        end = tf.minimum(tf.cast(segment.row_lengths(), tf.int32), room)[:, None] + 1
+        padding_mask = position <= end
+
+        def rows(values: tf.RaggedTensor, around: int) -> tf.Tensor:
+            dense = tf.raw_ops.RaggedTensorToTensor(
+                shape=tf.constant([-1, room]),
+                values=values.values,
+                default_value=tf.constant(0, values.dtype),
+                row_partition_tensors=[values.row_splits],
+                row_partition_types=["ROW_SPLITS"],
+            )
+            return tf.pad(dense, [[0, 0], [1, 1]], constant_values=around)
+
+        token_ids = tf.where(position == end, self.end_value, rows(segment, self.start_value))
+        outputs = {
+            "token_ids": tf.where(padding_mask, token_ids, self.pad_value),
+            "segment_ids": tf.zeros_like(token_ids),
+            "padding_mask": padding_mask,
+        }
+        if word_starts is not None:
+            begins = (position == 1) | (position == end)
+            outputs["word_starts"] = ((rows(tf.cast(word_starts, tf.int32), 1) > 0) | begins) & padding_mask
+        return outputs
+
+    def _pack_two(
+        self, segments: Sequence[tf.RaggedTensor], word_starts: Sequence[tf.RaggedTensor] | None
+    ) -> dict[str, tf.Tensor]:
+        flags = None
+        if word_starts is not None:
+            flags = tf.concat([self.special_word_starts, *(part.values for part in word_starts)], 0)
         spans = []
         offset = len(self.special_ids)
-        for part in rows:
+        for part in segments:
             splits = tf.cast(part.row_splits, tf.int32)
             spans.append((splits[:-1] + offset, splits[1:] - splits[:-1]))
             offset += tf.size(part.values)
-        outputs = self.pack_spans(tf.concat([self.special_ids, *(part.values for part in rows)], 0), flags, *spans)
-        return {name: output[0] for name, output in outputs.items()} if singles[0] else outputs
+        return self.pack_spans(tf.concat([self.special_ids, *(part.values for part in segments)], 0), flags, *spans)
 
     @property
     def special_ids(self) -> list[int]:

@@ -1,3 +1,5 @@
+import itertools
+
 import keras
 import numpy as np
 import pytest
@@ -39,6 +41,25 @@ def test_pairs_are_packed_like_the_loop(pairs):
         assert packed["token_ids"][row].numpy().tolist() == ids
         assert packed["segment_ids"][row].numpy().tolist() == segments
         assert packed["padding_mask"][row].numpy().tolist() == mask
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(SEGMENTS, min_size=1, max_size=6), st.randoms(use_true_random=False))
+def test_one_segment_is_packed_like_its_span(segments, draw):
+    """The segments of a batch take another way than spans of a run of tokens: to the same rows."""
+    starts = [[draw.random() < 0.5 for _ in segment] for segment in segments]
+    packed = PACKER(
+        tf.ragged.constant(segments, tf.int32, ragged_rank=1), tf.ragged.constant(starts, tf.bool, ragged_rank=1)
+    )
+    lengths = np.array([len(segment) for segment in segments], np.int32)
+    spans = PACKER.pack_spans(
+        tf.constant([*PACKER.special_ids, *itertools.chain(*segments)], tf.int32),
+        tf.constant([*PACKER.special_word_starts, *itertools.chain(*starts)], tf.bool),
+        (tf.constant(np.cumsum(lengths) - lengths + 3, tf.int32), tf.constant(lengths)),
+    )
+    assert packed.keys() == spans.keys()
+    for name, value in spans.items():
+        np.testing.assert_array_equal(packed[name], value, err_msg=name)
 
 
 def test_one_segment_uses_the_whole_row():
