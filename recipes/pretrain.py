@@ -94,6 +94,7 @@ def pretrain(
     from keras_mlm.data.manifest import Manifest
     from keras_mlm.data.pretraining_dataset import PretrainingDataset
     from keras_mlm.data.shard_digests import shard_digests
+    from keras_mlm.evaluation.cloze import example_to_type
     from keras_mlm.model_folder import save_model
     from keras_mlm.models.bert_pretrainer import BertPretrainer
     from keras_mlm.tokenizers.word_piece_tokenizer import WordPieceTokenizer
@@ -219,7 +220,7 @@ def pretrain(
     workers.agree()  # none leaves before the model is written
     say(_table(metrics))
     say(f"written to {output}; curves: tensorboard --logdir {run.logs}")
-    say(f'next: python recipes/fill_mask.py --model {output} "Paris is the [MASK] of France ."')
+    say(f'next: python recipes/fill_mask.py --model {output} "{example_to_type(model.tokenizer, data)}"')
     return metrics
 
 

@@ -50,6 +50,7 @@ def quickstart(
     stage("Evaluate on held-out documents, beside counting words")
     from evaluate import evaluate, report
 
+    from keras_mlm.evaluation.cloze import example_to_type
     from keras_mlm.model_folder import load_model, read_metrics, write_metrics
 
     done = read_metrics(folder)
@@ -60,7 +61,7 @@ def quickstart(
 
     stage(f"Fill the mask in {FILLS} held-out sentences; the right word stands behind")
     model = load_model(folder)
-    example = fill_held_out(model, data)
+    fill_held_out(model, data)
 
     stage("Export for serving")
     if Path(folder, "1").is_dir():
@@ -80,7 +81,7 @@ def quickstart(
 {folder}          the model: config.json, model.weights.h5, vocab.txt, metrics.json, README.md
 {folder}/1        the SavedModel: raw strings in, candidates out
 
-Try it:       .venv/bin/python recipes/fill_mask.py --model {folder} "{example}"
+Try it:       .venv/bin/python recipes/fill_mask.py --model {folder} "{example_to_type(model.tokenizer, data)}"
 Train longer: {again} FRESH=1 MINUTES=30
 See curves:   .venv/bin/tensorboard --logdir {folder}/run/logs""")
     return metrics
@@ -114,8 +115,8 @@ def prepare(text: list[str] | None, data: str) -> Any:
     return manifest
 
 
-def fill_held_out(model: Any, data: str) -> str:
-    """Print the model's candidates for a masked word in each of some held-out sentences; return one to try by hand."""
+def fill_held_out(model: Any, data: str) -> None:
+    """Print the model's candidates for a masked word in each of some held-out sentences."""
     from keras_mlm.evaluation.cloze import cloze_questions
 
     questions = cloze_questions(model.tokenizer, data, sentences=FILLS)
@@ -125,9 +126,6 @@ def fill_held_out(model: Any, data: str) -> str:
     for question, (candidates,) in zip(questions, answers, strict=True):
         print(f"{question.text}  ({question.answer})")
         print("    " + "   ".join(f"{candidate.token} {candidate.score:.0%}" for candidate in candidates))
-    # A shell reads these signs inside double quotes.
-    plain = [question.text for question in questions if not set('"$`\\!') & set(question.text)]
-    return plain[0] if plain else "[MASK]"
 
 
 def _remove(folder: Any) -> None:

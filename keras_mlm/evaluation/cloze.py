@@ -27,6 +27,8 @@ class Question(NamedTuple):
 
 # Sentences of fewer tokens give no context; longer ones are lists and tables more often than sentences.
 _SHORTEST, _LONGEST = 6, 60
+# What a shell reads inside double quotes.
+_SHELL = set('"$`\\!')
 
 
 def cloze(model: "BertPretrainer", folder: str, *, sentences: int = 100, seed: int = 0) -> dict[str, int]:
@@ -106,6 +108,20 @@ def cloze_questions(tokenizer: "WordPieceTokenizer", folder: str, *, sentences: 
         text = tokenizer.detokenize(tf.constant(masked, tf.int32)).numpy().decode()
         questions.append(Question(text, answer))
     return questions
+
+
+def example_to_type(tokenizer: "WordPieceTokenizer", folder: str) -> str:
+    """Return a held-out sentence with a `[MASK]` that may stand between double quotes in a shell.
+
+    Args:
+        tokenizer: WordPieceTokenizer of the corpus.
+        folder: str, a data folder.
+
+    Returns:
+        A str; only `"[MASK]"` where no sentence will do.
+    """
+    texts = [question.text for question in cloze_questions(tokenizer, folder, sentences=8)]
+    return next((text for text in texts if not _SHELL & set(text)), "[MASK]")
 
 
 def _questions(

@@ -89,6 +89,14 @@ def test_questions_are_the_same_sentences_as_text(corpus, tokenizer, records, or
         assert question.answer == tokenizer.id_to_token(ids[place])
 
 
+def test_an_example_to_type_survives_a_shell(corpus, tokenizer, monkeypatch):
+    texts = ["a $HOME [MASK]", 'say "[MASK]"', "`[MASK]`", "no \\ [MASK]", "oh [MASK]!", "the [MASK] ends (it's so)."]
+    monkeypatch.setattr(module, "cloze_questions", lambda *_, **__: [module.Question(text, "word") for text in texts])
+    assert module.example_to_type(tokenizer, corpus) == texts[-1]
+    del texts[-1]
+    assert module.example_to_type(tokenizer, corpus) == "[MASK]"
+
+
 def test_a_model_that_knows_nothing_hits_nothing(corpus, model):
     blank = BertPretrainer(model.config, tokenizer=model.tokenizer)
     blank.set_weights([np.zeros_like(weight) for weight in blank.get_weights()])
