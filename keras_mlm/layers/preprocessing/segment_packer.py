@@ -159,12 +159,8 @@ class SegmentPacker(PreprocessingLayer):
             begin_b = length_a[:, None] + 2
             end = begin_b + (length_b + is_pair)[:, None]
         # A row is three or five spans, [CLS] A [SEP] B [SEP], which lie one behind the other in `places`.
-        places = tf.raw_ops.RaggedRange(
-            starts=tf.reshape(tf.stack(starts, axis=1), [-1]),
-            limits=tf.reshape(tf.stack(starts, axis=1) + tf.stack(lengths, axis=1), [-1]),
-            deltas=1,
-            Tsplits=tf.int32,
-        )
+        firsts, sizes = (tf.reshape(tf.stack(parts, axis=1), [-1]) for parts in (starts, lengths))
+        places = tf.raw_ops.RaggedRange(starts=firsts, limits=firsts + sizes, deltas=1, Tsplits=tf.int32)
         splits = places.rt_nested_splits[:: len(starts)]
 
         def rows(values: tf.Tensor, default: Any) -> tf.Tensor:
