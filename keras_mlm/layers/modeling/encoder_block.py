@@ -5,6 +5,7 @@ from keras import ops
 
 from keras_mlm.layers.modeling.dropout import Dropout
 from keras_mlm.layers.modeling.gelu import ACTIVATIONS
+from keras_mlm.layers.modeling.layer_normalization import LayerNormalization
 from keras_mlm.layers.modeling.multi_head_attention import MultiHeadAttention
 
 
@@ -102,8 +103,8 @@ class EncoderBlock(keras.layers.Layer):
         initializer = keras.initializers.TruncatedNormal(stddev=self.initializer_range)
         return keras.layers.Dense(units, kernel_initializer=initializer, use_bias=self.biases, name=name)
 
-    def _norm(self, name: str) -> keras.layers.LayerNormalization:
-        return keras.layers.LayerNormalization(epsilon=self.layer_norm_epsilon, center=self.biases, name=name)
+    def _norm(self, name: str) -> LayerNormalization:
+        return LayerNormalization(epsilon=self.layer_norm_epsilon, center=self.biases, name=name)
 
     def build(self, hidden_states_shape: Any) -> None:
         """Create the weights."""
@@ -142,14 +143,17 @@ class EncoderBlock(keras.layers.Layer):
         if self.norm == "post":
             x = self.attention_norm(x)
 
-        forward = self.intermediate_dense(self.output_norm(x) if self.norm == "pre" else x)
+        # As in the attention, the products are of rows of tokens.
+        length = ops.shape(x)[1]
+        forward = ops.reshape(self.output_norm(x) if self.norm == "pre" else x, (-1, self.hidden_dim))
+        forward = self.intermediate_dense(forward)
         activation = ACTIVATIONS[self.activation]
         if self.gated:
             forward, gate = ops.split(forward, 2, axis=-1)
             forward = activation(forward) * gate
         else:
             forward = activation(forward)
-        forward = self.output_dense(forward)
+        forward = ops.reshape(self.output_dense(forward), (-1, length, self.hidden_dim))
         if self.output_dropout is not None:
             forward = self.output_dropout(forward, training=training)
         x = x + forward
