@@ -8,7 +8,6 @@ from keras_mlm.config import BertConfig
 from keras_mlm.errors import InputError
 from keras_mlm.layers.modeling.bert_embeddings import BertEmbeddings
 from keras_mlm.layers.modeling.encoder_block import EncoderBlock
-from keras_mlm.layers.modeling.layer_normalization import LayerNormalization
 
 
 @keras.saving.register_keras_serializable(package="keras_mlm")
@@ -79,7 +78,7 @@ class BertBackbone(keras.Model):
         ]
         # Pre-norm blocks leave their sum unnormalised.
         self.final_norm = (
-            LayerNormalization(epsilon=config.layer_norm_epsilon, center=config.biases, name="final_norm")
+            keras.layers.LayerNormalization(epsilon=config.layer_norm_epsilon, center=config.biases, name="final_norm")
             if config.norm == "pre"
             else None
         )

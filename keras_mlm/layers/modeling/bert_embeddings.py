@@ -4,7 +4,6 @@ import keras
 from keras import ops
 
 from keras_mlm.layers.modeling.dropout import Dropout
-from keras_mlm.layers.modeling.layer_normalization import LayerNormalization
 
 
 @keras.saving.register_keras_serializable(package="keras_mlm")
@@ -63,7 +62,7 @@ class BertEmbeddings(keras.layers.Layer):
         self.position_embedding = (
             self._embedding(max_sequence_length, "position_embedding") if max_sequence_length else None
         )
-        self.norm = LayerNormalization(epsilon=layer_norm_epsilon, name="norm")
+        self.norm = keras.layers.LayerNormalization(epsilon=layer_norm_epsilon, name="norm")
         self.dropout = Dropout(dropout, name="dropout") if dropout else None
 
     def _embedding(self, size: int, name: str) -> keras.layers.Embedding:

@@ -5,7 +5,6 @@ from keras import ops
 
 from keras_mlm.layers.modeling.dropout import Dropout
 from keras_mlm.layers.modeling.gelu import ACTIVATIONS
-from keras_mlm.layers.modeling.layer_normalization import LayerNormalization
 from keras_mlm.layers.modeling.multi_head_attention import MultiHeadAttention
 
 
@@ -103,8 +102,8 @@ class EncoderBlock(keras.layers.Layer):
         initializer = keras.initializers.TruncatedNormal(stddev=self.initializer_range)
         return keras.layers.Dense(units, kernel_initializer=initializer, use_bias=self.biases, name=name)
 
-    def _norm(self, name: str) -> LayerNormalization:
-        return LayerNormalization(epsilon=self.layer_norm_epsilon, center=self.biases, name=name)
+    def _norm(self, name: str) -> keras.layers.LayerNormalization:
+        return keras.layers.LayerNormalization(epsilon=self.layer_norm_epsilon, center=self.biases, name=name)
 
     def build(self, hidden_states_shape: Any) -> None:
         """Create the weights."""

@@ -25,8 +25,7 @@ def gelu(x: Any) -> Any:
     References:
         - [Gaussian Error Linear Units](https://arxiv.org/abs/1606.08415)
     """
-    # In this order TensorFlow fuses it into the product before it.
-    return (ops.erf(x * math.sqrt(0.5)) + 1.0) * (x * 0.5)
+    return 0.5 * x * (1.0 + ops.erf(x * math.sqrt(0.5)))
 
 
 def gelu_tanh(x: Any) -> Any:

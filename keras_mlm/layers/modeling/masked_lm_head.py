@@ -4,7 +4,6 @@ import keras
 from keras import ops
 
 from keras_mlm.layers.modeling.gelu import ACTIVATIONS
-from keras_mlm.layers.modeling.layer_normalization import LayerNormalization
 
 
 @keras.saving.register_keras_serializable(package="keras_mlm")
@@ -62,7 +61,7 @@ class MaskedLMHead(keras.layers.Layer):
         self.tied = tied
         initializer = keras.initializers.TruncatedNormal(stddev=initializer_range)
         self.dense = keras.layers.Dense(hidden_dim, kernel_initializer=initializer, name="dense")
-        self.norm = LayerNormalization(epsilon=layer_norm_epsilon, name="norm")
+        self.norm = keras.layers.LayerNormalization(epsilon=layer_norm_epsilon, name="norm")
 
     def build(self, sequence_output_shape: Any) -> None:
         """Create the weights."""
