@@ -43,6 +43,7 @@ _MODULES = {
     "optimizer_from": "keras_mlm.training.optimizers",
     "strategy_from": "keras_mlm.training.distribution",
     # === Evaluation and export ===
+    "ExportOptions": "keras_mlm.export.export_options",
     "Yardsticks": "keras_mlm.evaluation.yardsticks",
     "cloze": "keras_mlm.evaluation.cloze",
     "evaluate_masked_lm": "keras_mlm.evaluation.masked_lm_evaluation",

@@ -13,6 +13,7 @@ from keras_mlm.errors import RunError as RunError
 from keras_mlm.evaluation.cloze import cloze as cloze
 from keras_mlm.evaluation.masked_lm_evaluation import evaluate_masked_lm as evaluate_masked_lm
 from keras_mlm.evaluation.yardsticks import Yardsticks as Yardsticks
+from keras_mlm.export.export_options import ExportOptions as ExportOptions
 from keras_mlm.export.onnx import export_onnx as export_onnx
 from keras_mlm.export.saved_model import export_saved_model as export_saved_model
 from keras_mlm.export.tflite import export_tflite as export_tflite

@@ -63,4 +63,9 @@ def window_starts(tokens: int, room: int) -> list[int]:
     """
     if tokens <= room:
         return [0]
-    return [*range(0, tokens - room, room - room // 4), tokens - room]
+    return [*range(0, tokens - room, window_stride(room)), tokens - room]
+
+
+def window_stride(room: int) -> int:
+    """Return how many tokens the windows of `room` tokens lie apart: all but a quarter."""
+    return room - room // 4
