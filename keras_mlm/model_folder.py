@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from keras_mlm.config import FORMAT_VERSION, BertConfig, dump_json
 from keras_mlm.errors import InputError, RunError
-from keras_mlm.model_card import classifier_card, model_card
+from keras_mlm.model_card import classifier_card, model_card, tagger_card
 from keras_mlm.settings import settings_difference
 from keras_mlm.weights_file import check_weights_file
 
@@ -25,7 +25,7 @@ CONFIG, WEIGHTS, METRICS, CARD = "config.json", "model.weights.h5", "metrics.jso
 _ENTRIES = {"format_version", "class", "model", "vocabulary_hash"}
 # What a fine-tuned model has besides: the names of its classes and the longest row it was made for.
 _FINE_TUNED_ENTRIES = {"classes", "length"}
-_CLASSES = ("BertPretrainer", "BertTextClassifier")
+_CLASSES = ("BertPretrainer", "BertTextClassifier", "BertTokenClassifier")
 
 
 def save_model(model: "BertPretrainer | FineTunedModel", folder: str, *, metrics: dict[str, Any] | None = None) -> None:
@@ -35,7 +35,8 @@ def save_model(model: "BertPretrainer | FineTunedModel", folder: str, *, metrics
     there. Saving again replaces the weights of the same model; other files of the folder (runs, exports) stay.
 
     Args:
-        model: BertPretrainer or BertTextClassifier with a tokenizer. Its weights are written, no state of an optimizer.
+        model: BertPretrainer, BertTextClassifier or BertTokenClassifier with a tokenizer. Its weights are written, no
+            state of an optimizer.
         folder: str, local or remote path of the model folder; made if absent.
         metrics: dict of str to plain values, added to what `metrics.json` holds. Defaults to `None`.
 
@@ -89,7 +90,7 @@ def load_model(folder: str) -> Any:
         folder: str, local or remote path of a model folder.
 
     Returns:
-        A `BertPretrainer` or `BertTextClassifier`, not compiled.
+        A `BertPretrainer`, `BertTextClassifier` or `BertTokenClassifier`, not compiled.
 
     Raises:
         InputError: a file is missing or damaged, the vocabulary is another one, or an entry is unknown.
@@ -102,6 +103,7 @@ def load_model(folder: str) -> Any:
     """
     from keras_mlm.models.bert_pretrainer import BertPretrainer
     from keras_mlm.models.bert_text_classifier import BertTextClassifier
+    from keras_mlm.models.bert_token_classifier import BertTokenClassifier
     from keras_mlm.tokenizers.word_piece_tokenizer import WordPieceTokenizer
 
     entries = read_model_config(folder)
@@ -123,7 +125,8 @@ def load_model(folder: str) -> Any:
             if entries["class"] == "BertPretrainer":
                 model = BertPretrainer(config, tokenizer=tokenizer)
             else:
-                model = BertTextClassifier(config, entries["classes"], tokenizer, length=entries["length"])
+                kinds = {"BertTextClassifier": BertTextClassifier, "BertTokenClassifier": BertTokenClassifier}
+                model = kinds[entries["class"]](config, entries["classes"], tokenizer, length=entries["length"])
             model.load_weights(path)
         except InputError:
             raise
@@ -199,9 +202,8 @@ def _card(folder: str, config: dict[str, Any], tokenizer: "WordPieceTokenizer", 
     training = _read_json(run).get(entry) if tf.io.gfile.exists(run) else None
     name, model = Path(folder).absolute().name, BertConfig.from_dict(config["model"])
     if fine_tuned:
-        return classifier_card(
-            name, model, tokenizer, config["classes"], config["length"], training=training, metrics=metrics
-        )
+        card = tagger_card if config["class"] == "BertTokenClassifier" else classifier_card
+        return card(name, model, tokenizer, config["classes"], config["length"], training=training, metrics=metrics)
     return model_card(name, model, tokenizer, training=training, metrics=metrics)
 
 
