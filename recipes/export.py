@@ -14,22 +14,24 @@ def export(
     length: int | None = None,
     top_k: int = 5,
     mask_slots: int = 8,
+    word_slots: int | None = None,
     version: int | None = None,
 ) -> list[str]:
     """Write a SavedModel that takes raw strings, TFLite files and ONNX files, each as a numbered folder.
 
     Pre-trained models fill masks and embed; classifiers tell classes, by the rule for long texts that they were
-    fine-tuned with. The SavedModel is OUTPUT/NUMBER, where TF Serving looks for it, its settings OUTPUT/serving; the
+    fine-tuned with; taggers tag words and say where they stand. The SavedModel is OUTPUT/NUMBER, where TF Serving looks for it, its settings OUTPUT/serving; the
     others are OUTPUT/tflite/NUMBER and OUTPUT/onnx/NUMBER. An existing number is never overwritten. A README.md in each
     says how to ask it.
 
     Args:
-        model: model folder, as recipes/pretrain.py or recipes/finetune_classifier.py writes it.
+        model: model folder, as recipes/pretrain.py or a fine-tuning recipe writes it.
         output: folder of the numbered folders; by default the model folder.
         formats: saved_model, tflite, onnx, one or several, with commas or spaces between; by default saved_model.
         length: tokens of a row; by default those of the fine-tuning, of a pre-trained model 128.
         top_k: candidates a mask, of a pre-trained model.
         mask_slots: masks a text that are filled, of a pre-trained model.
+        word_slots: words a text that a tagger tags; by default twice the tokens of a row.
         version: number of the folders; by default the next that is free in all of them.
     """
     wanted = [name for entry in formats or ["saved_model"] for name in entry.split(",") if name]
@@ -51,7 +53,7 @@ def export(
     for name in wanted:
         numbered(homes[name], version)  # none is written where one exists
     writers = {"saved_model": export_saved_model, "tflite": export_tflite, "onnx": export_onnx}
-    options = ExportOptions(length, top_k, mask_slots, version, model)
+    options = ExportOptions(length, top_k, mask_slots, word_slots, version, model)
     paths = []
     for name in dict.fromkeys(wanted):
         path = writers[name](bert, output, options)

@@ -29,6 +29,8 @@ def card_words(model: Any, length: int) -> CardWords:
     """Return the sentences for a model whose rows have `length` tokens at most."""
     if type(model).__name__ == "BertTextClassifier":
         return _classifier(model, length)
+    if type(model).__name__ == "BertTokenClassifier":
+        return _tagger(model, length)
     objectives = (
         "to fill masks and to tell whether two passages follow each other"
         if model.config.next_sentence
@@ -65,4 +67,17 @@ def _classifier(model: Any, length: int) -> CardWords:
         "Figures are of the model before export.",
         f"{rule} It knows the classes above and no other{others}. {calibrated} It repeats what its training text and "
         f"labels say, with their mistakes and prejudices. {_ALL}",
+    )
+
+
+def _tagger(model: Any, length: int) -> CardWords:
+    tags = ", ".join(f"`{name}`" for name in model.classes)
+    return CardWords(
+        "token-classification",
+        "token-classification",
+        f"A BERT that tags words: {tags}.",
+        "Figures are of the model before export, on words as the labelled files have them.",
+        f"Texts longer than {length} tokens, special tokens included, are read in overlapping windows. Words are what "
+        "spaces, punctuation and Chinese characters separate. It knows the tags above and no other. It repeats what "
+        f"its training text and labels say, with their mistakes and prejudices. {_ALL}",
     )

@@ -18,6 +18,7 @@ class ExportOptions:
             fine-tuned with; of a pre-trained one 128, or all of its positions where they are fewer.
         top_k: int, candidates a mask, of a pre-trained model. Defaults to `5`.
         mask_slots: int, masks a text that are filled, of a pre-trained model. Defaults to `8`.
+        word_slots: int, words a text that are tagged, by a tagger. Defaults to `None`, twice `length`.
         version: int, the number of the folder. Defaults to `None`, the one after the highest that exists.
         model_folder: str, the folder whose figures the card repeats. Defaults to `None`, the one exported into.
 
@@ -30,6 +31,7 @@ class ExportOptions:
     length: int | None = None
     top_k: int = 5
     mask_slots: int = 8
+    word_slots: int | None = None
     version: int | None = None
     model_folder: str | None = None
 
@@ -41,6 +43,13 @@ class ExportOptions:
         if not shortest <= length <= positions:
             raise InputError(f"length must be between {shortest} and the model's {positions} positions, not {length}")
         return length
+
+    def words_of(self, length: int) -> int:
+        """Return how many words of a text are tagged, for rows of `length`. Raises `InputError` for none."""
+        slots = 2 * length if self.word_slots is None else self.word_slots
+        if slots < 1:
+            raise InputError(f"word_slots must be at least 1, not {slots}")
+        return slots
 
     def check_masks(self, vocabulary_size: int) -> None:
         """Raise `InputError` for numbers of candidates or slots that cannot be."""

@@ -10,12 +10,15 @@ from keras_mlm.export.encoder_signatures import EncoderSignatures
 from keras_mlm.export.export_options import ExportOptions
 from keras_mlm.export.pretrainer_on_device import PretrainerOnDevice
 from keras_mlm.export.pretrainer_signatures import PretrainerSignatures
+from keras_mlm.export.tagger_on_device import TaggerOnDevice
+from keras_mlm.export.tagger_signatures import TaggerSignatures
 from keras_mlm.model_folder import plain_twin
 
 # On a server, and on a device.
 _KINDS: dict[str, tuple[type[EncoderSignatures], type[EncoderOnDevice]]] = {
     "BertPretrainer": (PretrainerSignatures, PretrainerOnDevice),
     "BertTextClassifier": (ClassifierSignatures, ClassifierOnDevice),
+    "BertTokenClassifier": (TaggerSignatures, TaggerOnDevice),
 }
 
 

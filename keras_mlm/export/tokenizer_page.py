@@ -48,6 +48,8 @@ _CUT = {
     "truncate": "Keep the first `length - 2` ids.",
     "head_tail": """Of more than `length - 2` ids keep so many: the first half of them from the beginning, the other
    half, the smaller one where their number is odd, from the end.""",
+    "words": """More than `length - 2` ids need several rows; let neighbours share half of their ids, and believe of
+   each word the row whose ends are farther away. A word's tag is that of its first id.""",
     "windows": """More than `length - 2` ids make several rows. With `room = length - 2` and
    `step = room - floor(room / 4)` the rows begin at the ids 0, `step`, `2 * step`, ... as long as that is less than
    `ids - room`, and the last one at `ids - room`. The mean of the rows' `logits` is the text's.""",
@@ -67,7 +69,7 @@ def tokenizer_page(tokenizer: "WordPieceTokenizer", model: Any = None) -> str:
         tokenizer: WordPieceTokenizer.
         model: the model that it belongs to, which says how rows are made. Defaults to `None`, a pre-trained one.
     """
-    long_text = getattr(model, "long_text", "truncate")
+    long_text = "words" if hasattr(model, "scheme") else getattr(model, "long_text", "truncate")
     pairs = hasattr(model, "long_text") and long_text != "windows"
     if tokenizer.normalization == "fast":
         characters = _FAST_CHARACTERS if tokenizer.lowercase else _CASED_CHARACTERS
