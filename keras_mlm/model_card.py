@@ -1,5 +1,6 @@
 """The README.md of a model folder: what the model is, how it was trained, how good it is and how to use it."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from keras_mlm.config import BertConfig

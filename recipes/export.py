@@ -20,9 +20,9 @@ def export(
     """Write a SavedModel that takes raw strings, TFLite files and ONNX files, each as a numbered folder.
 
     Pre-trained models fill masks and embed; classifiers tell classes, by the rule for long texts that they were
-    fine-tuned with; taggers tag words and say where they stand. The SavedModel is OUTPUT/NUMBER, where TF Serving looks for it, its settings OUTPUT/serving; the
-    others are OUTPUT/tflite/NUMBER and OUTPUT/onnx/NUMBER. An existing number is never overwritten. A README.md in each
-    says how to ask it.
+    fine-tuned with; taggers tag words and say where they stand. The SavedModel is OUTPUT/NUMBER, where TF Serving looks
+    for it, its settings OUTPUT/serving; the others are OUTPUT/tflite/NUMBER and OUTPUT/onnx/NUMBER. An existing number
+    is never overwritten. A README.md in each says how to ask it.
 
     Args:
         model: model folder, as recipes/pretrain.py or a fine-tuning recipe writes it.

@@ -95,7 +95,7 @@ def most_probable(
     width, classes = tf.shape(scores)[1], scores.shape[2]
     stay = tf.range(classes)[tf.newaxis, :]
 
-    def forward(place: tf.Tensor, total: tf.Tensor, pointers: tf.TensorArray) -> tuple:  # type: ignore[type-arg]
+    def forward(place: tf.Tensor, total: tf.Tensor, pointers: tf.TensorArray) -> tuple:
         candidates = total[:, :, tf.newaxis] + between[tf.newaxis]
         there = (place < counts)[:, tf.newaxis]
         best = tf.argmax(candidates, axis=1, output_type=tf.int32)
@@ -113,7 +113,7 @@ def most_probable(
     found = tf.TensorArray(tf.int32, size=width, element_shape=[None], clear_after_read=False)
     tag = tf.argmax(total + last, axis=1, output_type=tf.int32)
 
-    def backward(place: tf.Tensor, tag: tf.Tensor, found: tf.TensorArray) -> tuple:  # type: ignore[type-arg]
+    def backward(place: tf.Tensor, tag: tf.Tensor, found: tf.TensorArray) -> tuple:
         previous = tf.gather(pointers.read(place), tag, axis=1, batch_dims=1)
         return place - 1, previous, found.write(place - 1, previous)
 

@@ -12,6 +12,7 @@ from keras_mlm.export.export_options import ExportOptions
 from keras_mlm.export.saved_model import export_saved_model
 from keras_mlm.models.bert_pretrainer import BertPretrainer
 from keras_mlm.models.bert_text_classifier import BertTextClassifier
+from keras_mlm.models.bert_token_classifier import BertTokenClassifier
 from keras_mlm.tokenizers.vocabulary_file import SPECIAL_TOKENS
 from keras_mlm.tokenizers.word_piece_tokenizer import WordPieceTokenizer
 
@@ -20,6 +21,7 @@ VOCABULARY = [*SPECIAL_TOKENS, "paris", "is", "the", "capital", "of", "france", 
               *(f"filler{number}" for number in range(3000))]  # fmt: skip
 LENGTH, TOP_K, SLOTS = 16, 4, 3
 CLASSES = ["sport", "politics", "中国", "a class"]
+TAGS = ["B-LOC", "B-PER", "I-LOC", "I-PER", "O"]
 ROTARY = {"norm": "pre", "position": "rotary"}
 CLASSIFIERS = {
     "truncate": ("bert", {"long_text": "truncate"}, {}),
@@ -95,6 +97,41 @@ def exported_classifier(classifier, tmp_path_factory) -> Path:
 @pytest.fixture(scope="session")
 def served_classifier(exported_classifier):
     return serve(exported_classifier)
+
+
+def _make_tagger(normalization="fast", classes=TAGS, **overrides):
+    keras.utils.set_random_seed(17)
+    config = BertConfig(**{
+        "vocabulary_size": len(VOCABULARY), "num_layers": 1, "num_heads": 2, "hidden_dim": 32, "intermediate_dim": 64,
+        "max_sequence_length": 32, "initializer_range": 0.5, **overrides,
+    })  # fmt: skip
+    tokenizer = WordPieceTokenizer(VOCABULARY, normalization=normalization)
+    return BertTokenClassifier(config, classes, tokenizer, length=LENGTH)
+
+
+@pytest.fixture(scope="session")
+def make_tagger():
+    return _make_tagger
+
+
+@pytest.fixture(scope="session", params=["fast", pytest.param("bert", marks=pytest.mark.slow)])
+def tagger(request):
+    """Entities with the fast tokenizer, parts of speech with the exact one."""
+    if request.param == "fast":
+        return _make_tagger(**ROTARY)
+    return _make_tagger("bert", ["ADJ", "NOUN", "VERB"])
+
+
+@pytest.fixture(scope="session")
+def exported_tagger(tagger, tmp_path_factory) -> Path:
+    """Its export, moved away from where it was written."""
+    path = export_saved_model(tagger, str(tmp_path_factory.mktemp("names")), ExportOptions(word_slots=40))
+    return Path(shutil.move(path, tmp_path_factory.mktemp("elsewhere") / "moved"))
+
+
+@pytest.fixture(scope="session")
+def served_tagger(exported_tagger):
+    return serve(exported_tagger)
 
 
 def serve(path):

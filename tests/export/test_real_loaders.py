@@ -52,6 +52,10 @@ def test_a_new_process_and_the_tf1_loader_run_a_classifier(exported_classifier, 
     run_in_a_new_process(exported_classifier, served_classifier, tmp_path)
 
 
+def test_a_new_process_and_the_tf1_loader_run_a_tagger(exported_tagger, served_tagger, tmp_path):
+    run_in_a_new_process(exported_tagger, served_tagger, tmp_path)
+
+
 def run_in_a_new_process(exported, served, tmp_path):
     requests = {
         f"{name}/{key}": np.array(value)
@@ -96,6 +100,11 @@ def test_tf_servings_own_loader_runs_it(exported, served, loader, tmp_path):
 @pytest.mark.slow
 def test_tf_servings_own_loader_runs_a_classifier(exported_classifier, served_classifier, loader, tmp_path):
     run_in_cpp(exported_classifier, served_classifier, loader, tmp_path)
+
+
+@pytest.mark.slow
+def test_tf_servings_own_loader_runs_a_tagger(exported_tagger, served_tagger, loader, tmp_path):
+    run_in_cpp(exported_tagger, served_tagger, loader, tmp_path)
 
 
 def run_in_cpp(exported, served, loader, tmp_path):
