@@ -31,11 +31,14 @@ _MODULES = {
     "BertBackbone": "keras_mlm.models.bert_backbone",
     "BertPretrainer": "keras_mlm.models.bert_pretrainer",
     "BertTextClassifier": "keras_mlm.models.bert_text_classifier",
+    "BertTokenClassifier": "keras_mlm.models.bert_token_classifier",
     "load_model": "keras_mlm.model_folder",
     "save_model": "keras_mlm.model_folder",
     # === Fine-tuning ===
     "labelled_batches": "keras_mlm.data.labelled_batches",
     "read_labelled_texts": "keras_mlm.data.labelled_texts",
+    "read_tagged_words": "keras_mlm.data.tagged_words",
+    "TaggingMetrics": "keras_mlm.training.tagging_metrics",
     # === Training ===
     "ProgressLine": "keras_mlm.training.progress_line",
     "TrainingBudget": "keras_mlm.training.training_budget",
@@ -43,6 +46,7 @@ _MODULES = {
     "optimizer_from": "keras_mlm.training.optimizers",
     "strategy_from": "keras_mlm.training.distribution",
     # === Evaluation and export ===
+    "ExportOptions": "keras_mlm.export.export_options",
     "Yardsticks": "keras_mlm.evaluation.yardsticks",
     "cloze": "keras_mlm.evaluation.cloze",
     "evaluate_masked_lm": "keras_mlm.evaluation.masked_lm_evaluation",

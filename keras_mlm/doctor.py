@@ -177,11 +177,13 @@ def _training_step() -> Finding:
 def _export() -> Finding:
     import tensorflow as tf
 
+    from keras_mlm.export.export_options import ExportOptions
     from keras_mlm.export.saved_model import export_saved_model
 
     model, _ = _model()
     with tempfile.TemporaryDirectory() as folder:
-        served = tf.saved_model.load(export_saved_model(model, folder, length=8, mask_slots=2)).signatures["fill_mask"]
+        path = export_saved_model(model, folder, ExportOptions(length=8, mask_slots=2))
+        served = tf.saved_model.load(path).signatures["fill_mask"]
         tokens = served(text=tf.constant(["red [MASK]"]))["tokens"]
     return Finding("export and reload", "ok", f"a SavedModel answers with {tokens.shape[-1]} candidates")
 

@@ -59,7 +59,7 @@ tags: [bert, text-classification, keras_mlm]
 
 # {name}
 
-A BERT that puts texts into {count} classes, fine-tuned with keras_mlm.
+A BERT that puts texts into {count} classes{several}, fine-tuned with keras_mlm.
 
 ## Model
 
@@ -85,7 +85,49 @@ labels, probabilities = load_model("saved_models/{name}").predict_texts(["A text
 
 ## Limits
 
-It knows the classes above and no other: every text gets one of them. Probabilities are not calibrated.
+It knows the classes above and no other{instead}. {calibration}
+"""
+
+_TAGGER_CARD = """\
+---
+library_name: keras
+pipeline_tag: token-classification
+tags: [bert, token-classification, keras_mlm]
+---
+
+# {name}
+
+A BERT that tags words with {count} tags, fine-tuned with keras_mlm.
+
+## Model
+
+{model}
+
+Tags: {classes}.
+
+## Training
+
+{training}
+
+## Results
+
+{results}
+
+Figures count words and, where tags spell spans, whole spans with the right type: precision, recall and F1 as the CoNLL
+evaluation counts them.
+
+## Use
+
+```python
+from keras_mlm import load_model
+
+for span in load_model("saved_models/{name}").predict_texts(["A text."])[0]:
+    print(span.text, span.label, span.start, span.end)
+```
+
+## Limits
+
+It knows the tags above and no other. Texts are best split into words as its training text was.
 """
 
 
@@ -124,18 +166,51 @@ def classifier_card(
     name: str,
     config: BertConfig,
     tokenizer: "WordPieceTokenizer",
+    head: dict[str, Any],
+    *,
+    training: dict[str, Any] | None = None,
+    metrics: dict[str, Any] | None = None,
+) -> str:
+    """Return the Markdown text of the card of a classifier; arguments as `model_card`, and its `head_config()`."""
+    longer = {
+        "truncate": "then cut",
+        "head_tail": "of longer ones beginning and end",
+        "windows": "longer ones in overlapping windows",
+    }[head["long_text"]]
+    return _CLASSIFIER_CARD.format(
+        name=name,
+        count=len(head["classes"]),
+        several=", any number of them a text" if head["multi_label"] else "",
+        instead="" if head["multi_label"] else ": every text gets one of them",
+        classes=", ".join(f"`{label}`" for label in head["classes"]),
+        calibration="Probabilities are not calibrated."
+        if head["temperature"] == 1.0
+        else f"Probabilities are calibrated on held-out examples (temperature {head['temperature']:.3g}).",
+        model=markdown_table(
+            {**_model_entries(config, tokenizer), "longest text": f"{head['length']} tokens, {longer}"}
+        ),
+        training=markdown_table(training or {}),
+        results=markdown_table(metrics or {}),
+    )
+
+
+def tagger_card(
+    name: str,
+    config: BertConfig,
+    tokenizer: "WordPieceTokenizer",
     classes: Sequence[str],
     length: int,
     *,
     training: dict[str, Any] | None = None,
     metrics: dict[str, Any] | None = None,
 ) -> str:
-    """Return the Markdown text of the card of a classifier; arguments as `model_card`, its classes and row length."""
-    return _CLASSIFIER_CARD.format(
+    """Return the Markdown text of the card of a tagger; arguments as `classifier_card`."""
+    entries = {**_model_entries(config, tokenizer), "longest text": f"any; windows of {length} tokens"}
+    return _TAGGER_CARD.format(
         name=name,
         count=len(classes),
         classes=", ".join(f"`{label}`" for label in classes),
-        model=markdown_table({**_model_entries(config, tokenizer), "longest text": f"{length} tokens, then cut"}),
+        model=markdown_table(entries),
         training=markdown_table(training or {}),
         results=markdown_table(metrics or {}),
     )

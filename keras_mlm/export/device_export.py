@@ -6,7 +6,7 @@ import tensorflow as tf
 
 import keras_mlm
 from keras_mlm.config import dump_json
-from keras_mlm.export.pretrainer_on_device import PretrainerOnDevice
+from keras_mlm.export.encoder_on_device import EncoderOnDevice
 from keras_mlm.export.signature import Signature
 from keras_mlm.export.tokenizer_page import PAGE, VECTORS, VOCABULARY, tokenizer_page, tokenizer_vectors
 from keras_mlm.tokenizers.vocabulary_file import write_vocabulary
@@ -14,7 +14,7 @@ from keras_mlm.tokenizers.vocabulary_file import write_vocabulary
 METADATA = "metadata.json"
 
 
-def write_device_files(folder: str, device: PretrainerOnDevice, files: dict[str, dict[str, Any]]) -> None:
+def write_device_files(folder: str, device: EncoderOnDevice, files: dict[str, dict[str, Any]]) -> None:
     """Write `metadata.json`, the vocabulary, the tokenizer's specification and its worked examples.
 
     Args:
@@ -29,9 +29,7 @@ def write_device_files(folder: str, device: PretrainerOnDevice, files: dict[str,
         "keras_mlm": keras_mlm.__version__,
         "tensorflow": tf.__version__,
         "class": type(device.model).__name__,
-        "length": device.length,
-        "top_k": device.top_k,
-        "mask_slots": device.mask_slots,
+        **device.settings(),
         "vocabulary_size": tokenizer.vocabulary_size,
         "vocabulary_hash": tokenizer.vocabulary_hash,
         "normalization": tokenizer.normalization,
@@ -42,7 +40,11 @@ def write_device_files(folder: str, device: PretrainerOnDevice, files: dict[str,
         },
         "files": files,
     }  # fmt: skip
-    texts = {METADATA: dump_json(metadata), PAGE: tokenizer_page(tokenizer), VECTORS: tokenizer_vectors(tokenizer)}
+    texts = {
+        METADATA: dump_json(metadata),
+        PAGE: tokenizer_page(tokenizer, device.model),
+        VECTORS: tokenizer_vectors(tokenizer),
+    }
     for name, text in texts.items():
         with tf.io.gfile.GFile(tf.io.gfile.join(folder, name), "w") as file:
             file.write(text)

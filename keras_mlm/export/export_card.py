@@ -3,16 +3,15 @@
 import importlib.metadata
 import json
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import tensorflow as tf
 
+from keras_mlm.export.card_words import card_words
 from keras_mlm.export.signature import Signature
 from keras_mlm.model_card import markdown_table
 from keras_mlm.model_folder import read_metrics
-
-if TYPE_CHECKING:
-    from keras_mlm.models.bert_pretrainer import BertPretrainer
 
 CARD = "README.md"
 _PACKAGES = ("keras-mlm", "tensorflow", "tensorflow-text", "keras")
@@ -20,14 +19,14 @@ _PACKAGES = ("keras-mlm", "tensorflow", "tensorflow-text", "keras")
 _TEXT = """\
 ---
 library_name: {library}
-pipeline_tag: fill-mask
+pipeline_tag: {words.pipeline}
 license: {licence}
-tags: [bert, masked-language-model, keras_mlm]
+tags: [bert, {words.tag}, keras_mlm]
 ---
 
 # {name}, {kind}
 
-A BERT encoder, pre-trained {objectives}.
+{words.task}
 
 {about}
 
@@ -50,7 +49,7 @@ A BERT encoder, pre-trained {objectives}.
 
 {results}
 
-Perplexity is over the masked tokens of held-out documents, of the model before export.
+{words.results}
 
 ## Versions
 
@@ -58,46 +57,40 @@ Perplexity is over the masked tokens of held-out documents, of the model before 
 
 ## Limits
 
-Texts are cut to {length} tokens, special tokens included. The model repeats what its training text says, with its
-mistakes and prejudices; it knows nothing outside that text, and its guesses are no statements of fact. The licence is
-for the owner of the training text to state: it is the field `license` above.
+{words.limits}
 """
 
 
-def export_card(
-    model: "BertPretrainer",
+def write_export_card(
+    path: str,
+    model: Any,
     signatures: Sequence[Signature],
     *,
-    name: str,
+    folder: str,
+    model_folder: str | None,
     kind: str,
     about: str,
     use: str,
     length: int,
-    model_folder: str,
     packages: Sequence[str] = (),
-) -> str:
-    """Return the Markdown of an export's card. It holds figures and settings, never text of the corpus.
+) -> None:
+    """Write the card of an export, Markdown. It holds figures and settings, never text of the corpus.
 
     Args:
-        model: BertPretrainer that was exported.
+        path: str, the folder to write into.
+        model: the model that was exported.
         signatures: sequence of `Signature` that the export has.
-        name: str, the model's name.
+        folder: str, the folder of the numbered folders, whose name is the model's.
+        model_folder: str, the folder whose figures and training settings are repeated; it need not have any. `None`
+            for `folder`.
         kind: str, what sort of export it is.
         about: str, sentences on what that sort needs and gives.
         use: str, Markdown that shows how to ask it.
         length: int, the longest row in tokens.
-        model_folder: str, the folder whose figures and training settings are repeated; it need not have any.
         packages: sequence of str, packages besides TensorFlow and Keras whose versions count. Defaults to none.
-
-    Returns:
-        A str.
     """
+    model_folder = model_folder or folder
     config, tokenizer = model.config, model.tokenizer
-    run = tf.io.gfile.join(model_folder, "run", "run.json")
-    training: dict[str, Any] = {}
-    if tf.io.gfile.exists(run):
-        with tf.io.gfile.GFile(run) as file:
-            training = json.loads(file.read()).get("pretraining") or {}
     facts = {
         "architecture": f"{config.num_layers} layers × {config.hidden_dim}, {config.num_heads} heads",
         "norm, positions": f"{config.norm}-norm, {config.position}",
@@ -107,32 +100,51 @@ def export_card(
         "normalization": tokenizer.normalization,
         "vocabulary sha256": f"`{tokenizer.vocabulary_hash}`",
     }
-    return _TEXT.format(
+    text = _TEXT.format(
         library="tensorflow" if kind == "SavedModel" else kind.lower(),
         licence="unknown",
-        name=name,
+        name=Path(folder).absolute().name,
         kind=kind,
-        objectives="to fill masks and to tell whether two passages follow each other"
-        if config.next_sentence
-        else "to fill masks",
+        words=card_words(model, length),
         about=about.strip(),
         use=use.strip(),
-        signatures="\n".join(map(_signature, signatures)),
+        signatures="\n".join(_signature(signature, served=kind == "SavedModel") for signature in signatures),
         model=markdown_table(facts),
-        training=markdown_table(training),
+        training=markdown_table(_training(model_folder)),
         results=markdown_table(read_metrics(model_folder)),
         versions=markdown_table({package: _version(package) for package in (*_PACKAGES, *packages)}),
-        length=length,
     )
+    with tf.io.gfile.GFile(tf.io.gfile.join(path, CARD), "w") as file:
+        file.write(text)
 
 
-def _signature(signature: Signature) -> str:
+def _training(model_folder: str) -> dict[str, Any]:
+    run = tf.io.gfile.join(model_folder, "run", "run.json")
+    if not tf.io.gfile.exists(run):
+        return {}
+    with tf.io.gfile.GFile(run) as file:
+        settings = json.loads(file.read())
+    return settings.get("finetuning") or settings.get("pretraining") or {}
+
+
+def _signature(signature: Signature, *, served: bool) -> str:
     shapes = [", ".join("any" if size is None else str(size) for size in spec.shape) for spec in signature.inputs]
     inputs = [
         f"* in `{spec.name}`: {spec.dtype.name} ({shape})" for spec, shape in zip(signature.inputs, shapes, strict=True)
     ]
     outputs = [f"* out `{name}`: {what}" for name, what in signature.outputs.items()]
-    return "\n".join([f"### `{signature.name}`", "", signature.summary, "", *inputs, *outputs, ""])
+    example = [f"* example: `{_request(signature)}`"] if served else []
+    return "\n".join([f"### `{signature.name}`", "", signature.summary, "", *inputs, *outputs, *example, ""])
+
+
+def _request(signature: Signature) -> str:
+    """The body of a REST request of one row; of a row of ids its beginning."""
+    row: dict[str, Any] = {}
+    for name, values in signature.example(1).items():
+        first = values[0]
+        row[name] = first if isinstance(first, str) else [*first[:6].tolist(), "…"]
+    body = json.dumps({"signature_name": signature.name, "instances": [row]}, ensure_ascii=False)
+    return body.replace('"…"', "…")
 
 
 def _version(package: str) -> str | None:

@@ -1,19 +1,16 @@
 """Export for onnxruntime: ONNX files that take ids."""
 
 import logging
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import tensorflow as tf
 
 from keras_mlm.errors import InputError, RunError
 from keras_mlm.export.device_export import described, write_device_files
-from keras_mlm.export.export_card import CARD, export_card
+from keras_mlm.export.export_card import write_export_card
+from keras_mlm.export.export_options import ExportOptions
 from keras_mlm.export.signatures_of import on_device
 from keras_mlm.export.version_folder import numbered, written_aside
-
-if TYPE_CHECKING:
-    from keras_mlm.models.bert_pretrainer import BertPretrainer
 
 logger = logging.getLogger(__name__)
 
@@ -29,36 +26,23 @@ _USE = """\
 import numpy as np
 import onnxruntime
 
-session = onnxruntime.InferenceSession("fill_mask_ids.onnx")
-token_ids = np.array([{example}], "int32")  # [CLS] [MASK] [SEP]
+session = onnxruntime.InferenceSession("{name}.onnx")
+token_ids = np.array([{example}], "int32")  # {tokens}
 inputs = {{"token_ids": token_ids, "segment_ids": token_ids * 0, "padding_mask": np.ones_like(token_ids)}}
-candidate_ids, scores, positions = session.run(["candidate_ids", "scores", "positions"], inputs)
+{outputs} = session.run({names}, inputs)
 ```"""
 
 
-def export_onnx(
-    model: "BertPretrainer",
-    folder: str,
-    *,
-    length: int = 128,
-    top_k: int = 5,
-    mask_slots: int = 8,
-    version: int | None = None,
-    model_folder: str | None = None,
-) -> str:
-    """Write ONNX files that fill masks and embed, from ids of any shape, as `FOLDER/onnx/NUMBER`.
+def export_onnx(model: Any, folder: str, options: ExportOptions | None = None) -> str:
+    """Write ONNX files that take ids of any shape, as `FOLDER/onnx/NUMBER`: fill masks or classify, and embed.
 
     Beside the files lie `metadata.json`, `vocab.txt`, `tokenizer.md`, `tokenizer_vectors.json` and a card. Each file
     is checked by ONNX' own checker and run by onnxruntime once before the folder gets its name.
 
     Args:
-        model: BertPretrainer with a tokenizer.
+        model: BertPretrainer or BertTextClassifier with a tokenizer.
         folder: str, the model folder.
-        length: int, the longest row in tokens, special tokens included. Defaults to `128`.
-        top_k: int, candidates a mask. Defaults to `5`.
-        mask_slots: int, masks a text that are filled. Defaults to `8`.
-        version: int, the number; by default the one after the highest that exists.
-        model_folder: str, the folder whose figures the card repeats; by default `folder`.
+        options: ExportOptions. Defaults to `None`, all defaults.
 
     Returns:
         The path of the numbered folder, a str.
@@ -80,8 +64,9 @@ def export_onnx(
         raise InputError(f"ONNX needs {error.name}: pip install 'keras-mlm[onnx]'") from error
     logging.getLogger("tf2onnx").setLevel(logging.ERROR)
 
-    device = on_device(model, length=length, top_k=top_k, mask_slots=mask_slots)
-    path = numbered(tf.io.gfile.join(folder, FOLDER), version)
+    options = options or ExportOptions()
+    device = on_device(model, options)
+    path = numbered(tf.io.gfile.join(folder, FOLDER), options.version)
     signatures = [signature for signature in device.ids() if signature.name.endswith("_dynamic")]
     files: dict[str, dict[str, Any]] = {}
     with written_aside(path) as aside:
@@ -110,13 +95,14 @@ def export_onnx(
                 "signatures": {signature.name.removesuffix("_dynamic"): described(signature)},
             }
         write_device_files(aside, device, files)
-        tokenizer = device.model.tokenizer
-        example = [tokenizer.cls_token_id, tokenizer.mask_token_id, tokenizer.sep_token_id]
-        card = export_card(
-            device.model, signatures, name=Path(folder).absolute().name, kind="ONNX",
-            about=_ABOUT.format(length=length), use=_USE.format(example=example), length=length,
-            model_folder=model_folder or folder, packages=("tf2onnx", "onnx", "onnxruntime"),
+        main = signatures[0]
+        use = _USE.format(
+            name=main.name.removesuffix("_dynamic"), example=device.example_ids(),
+            tokens=" ".join(device.example_tokens), names=list(main.outputs), outputs=", ".join(main.outputs),
         )  # fmt: skip
-        with tf.io.gfile.GFile(tf.io.gfile.join(aside, CARD), "w") as file:
-            file.write(card)
+        write_export_card(
+            aside, device.model, signatures, folder=folder, model_folder=options.model_folder, kind="ONNX",
+            about=_ABOUT.format(length=device.length), use=use, length=device.length,
+            packages=("tf2onnx", "onnx", "onnxruntime"),
+        )  # fmt: skip
     return path

@@ -2,20 +2,17 @@
 
 import logging
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 import keras
-import tensorflow as tf
 
 from keras_mlm.errors import InputError
-from keras_mlm.export.export_card import CARD, export_card
+from keras_mlm.export.export_card import write_export_card
+from keras_mlm.export.export_options import ExportOptions
 from keras_mlm.export.serving_files import docker_command, write_serving_files
-from keras_mlm.export.signatures_of import signatures_of
+from keras_mlm.export.signatures_of import on_server
 from keras_mlm.export.version_folder import numbered, written_aside
 from keras_mlm.export.warm_up import write_warm_up
-
-if TYPE_CHECKING:
-    from keras_mlm.models.bert_pretrainer import BertPretrainer
 
 logger = logging.getLogger(__name__)
 
@@ -29,7 +26,7 @@ import tensorflow as tf
 import tensorflow_text  # the tokenizer's operations
 
 model = tf.saved_model.load("1")
-model.signatures["fill_mask"](text=tf.constant(["The [MASK] is open."]))
+model.signatures["{default}"](text=tf.constant(["{text}"]))
 ```
 
 Without `import tensorflow_text`, loading ends with `Op type not registered`: it is what registers them.
@@ -37,33 +34,32 @@ Without `import tensorflow_text`, loading ends with `Op type not registered`: it
 ```bash
 {docker}
 
-curl -d '{{"instances": [{{"text": "The [MASK] is open."}}]}}' localhost:8501/v1/models/{name}:predict
+curl -d '{{"instances": [{{"text": "{text}"}}]}}' localhost:8501/v1/models/{name}:predict
 curl -d '{{"signature_name": "embed", "inputs": {{"text": ["One vector a text."]}}}}' \\
   localhost:8501/v1/models/{name}:predict
 ```"""
 
 
-def export_saved_model(
-    model: "BertPretrainer",
-    folder: str,
-    *,
-    length: int = 128,
-    top_k: int = 5,
-    mask_slots: int = 8,
-    version: int | None = None,
-    model_folder: str | None = None,
-) -> str:
+def export_saved_model(model: Any, folder: str, options: ExportOptions | None = None) -> str:
     """Write a SavedModel that takes raw strings, as a numbered folder that TF Serving serves.
 
-    Everything is inside: tokenizer, vocabulary, weights, each once, in float32. The signatures of a pre-trained model:
+    Everything is inside: tokenizer, vocabulary, weights, each once, in float32. Signatures of every model:
 
-    * `fill_mask`, also `serving_default`: `text` to `tokens`, `scores`, `positions` of each `[MASK]`'s candidates
     * `embed`: `text` to `mean_pooled` and `cls`, vectors of length 1
     * `tokenize`: `text` to `token_ids`, `tokens`, `starts`, `ends`
+    * `embed_ids`: `token_ids`, `segment_ids`, `padding_mask` int32 `(batch, length)`, for clients with their own
+      tokenizer
+
+    Of a pre-trained model, the first being `serving_default` too:
+
+    * `fill_mask`: `text` to `tokens`, `scores`, `positions` of each `[MASK]`'s candidates; `fill_mask_ids`
     * `score`: `text` to `log_likelihood` and `pseudo_perplexity`, each token masked on its own
     * `next_sentence`: `text_a`, `text_b` to `label` and `probability`, where the model has that head
-    * `fill_mask_ids`, `embed_ids`: `token_ids`, `segment_ids`, `padding_mask` int32 `(batch, length)`, for clients with
-      their own tokenizer
+
+    Of a classifier, by its own rule for long texts and with its temperature:
+
+    * `classify`: `text` to `label` (`labels` where a text may have several), `probabilities`, `classes`; `classify_ids`
+    * `classify_pair`: the same of `text_a`, `text_b`, unless long texts are read in windows
 
     Texts are strings `(batch,)`, UTF-8 (bytes that are none count as unknown characters). What takes text also returns
     `token_count`, `truncated` and `unknown_count`, `(batch,)` each. Every output has the batch first and fixed widths;
@@ -72,13 +68,9 @@ def export_saved_model(
     it; the folder `serving` beside the numbers has the server's settings.
 
     Args:
-        model: BertPretrainer with a tokenizer.
+        model: BertPretrainer or BertTextClassifier with a tokenizer.
         folder: str, the model folder; the export is a numbered folder in it.
-        length: int, the longest row in tokens, `[CLS]` and `[SEP]` included. Defaults to `128`.
-        top_k: int, candidates a mask. Defaults to `5`.
-        mask_slots: int, masks a text that are filled. Defaults to `8`.
-        version: int, the number; by default the one after the highest that exists.
-        model_folder: str, the folder whose figures the card repeats; by default `folder`.
+        options: ExportOptions. Defaults to `None`, all defaults.
 
     Returns:
         The path of the numbered folder, a str.
@@ -94,8 +86,10 @@ def export_saved_model(
         served(text=tf.constant(["Paris is the [MASK] of France ."]))["tokens"]
         ```
     """
-    signatures = signatures_of(model, length=length, top_k=top_k, mask_slots=mask_slots)
-    path = numbered(folder, version)
+    options = options or ExportOptions()
+    server = on_server(model, options)
+    signatures = server.all()
+    path = numbered(folder, options.version)
     # Nothing is tracked: the archive then finds the variables through the functions and writes each once, under names
     # that TF Serving's loader finds again.
     archive = keras.export.ExportArchive()
@@ -108,12 +102,12 @@ def export_saved_model(
             write_warm_up(aside, name, signatures)
         except InputError as error:
             logger.info("%s has no warm-up requests: %s", path, error)
-        use = _USE.format(name=name, docker=docker_command(name))
-        card = export_card(
-            model, signatures, name=name, kind="SavedModel", about=_ABOUT, use=use, length=length,
-            model_folder=model_folder or folder,
+        use = _USE.format(
+            name=name, docker=docker_command(name), default=signatures[0].name, text=signatures[0].examples["text"][0]
+        )
+        write_export_card(
+            aside, server.model, signatures, folder=folder, model_folder=options.model_folder, kind="SavedModel",
+            about=_ABOUT, use=use, length=server.length,
         )  # fmt: skip
-        with tf.io.gfile.GFile(tf.io.gfile.join(aside, CARD), "w") as file:
-            file.write(card)
         write_serving_files(folder, name)
     return path

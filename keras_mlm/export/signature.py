@@ -1,6 +1,6 @@
 """One callable of an export: its name, its inputs, what it answers and how it is described."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +18,7 @@ class Signature:
         inputs: tuple of `tf.TensorSpec`, each named.
         summary: str, a sentence for the card.
         outputs: dict of output name to what it holds, shape and type first.
-        examples: dict of input name to a list of rows that warm a server up and show a client how to ask.
+        examples: dict of input name to a sequence of rows that warm a server up and show a client how to ask.
     """
 
     name: str
@@ -26,7 +26,7 @@ class Signature:
     inputs: tuple[tf.TensorSpec, ...]
     summary: str
     outputs: dict[str, str]
-    examples: dict[str, list[Any]]
+    examples: Mapping[str, Sequence[Any]]
 
     def example(self, rows: int) -> dict[str, np.ndarray]:
         """A request of so many rows, the examples over and over."""

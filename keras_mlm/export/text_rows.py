@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 import tensorflow as tf
 
 from keras_mlm.layers.preprocessing.segment_packer import SegmentPacker
+from keras_mlm.row_cutting import head_and_tail
 
 if TYPE_CHECKING:
     from keras_mlm.tokenizers.word_piece_tokenizer import WordPieceTokenizer
@@ -24,11 +25,14 @@ class TextRows:
     Args:
         tokenizer: `WordPieceTokenizer` of the model.
         length: int, the longest row in tokens, special tokens included.
+        head_tail: bool, whether long single texts keep their beginning and their end, instead of their beginning only.
+            Defaults to `False`.
     """
 
-    def __init__(self, tokenizer: "WordPieceTokenizer", length: int) -> None:
+    def __init__(self, tokenizer: "WordPieceTokenizer", length: int, *, head_tail: bool = False) -> None:
         self.tokenizer = tokenizer
         self.length = length
+        self.head_tail = head_tail
         self.packer = SegmentPacker(
             length, tokenizer.cls_token_id, tokenizer.sep_token_id, pad_value=tokenizer.pad_token_id
         )
@@ -50,14 +54,25 @@ class TextRows:
             first texts' tokens, ragged int32.
         """
         tokens = [self.tokenizer.tokenize(text, mask_tokens=mask_tokens) for text in texts]
-        rows = trimmed(self.packer(tuple(tokens)))
+        kept = [self.fit(tokens[0])] if self.head_tail and len(tokens) == 1 else tokens
+        rows = trimmed(self.packer(tuple(kept)))
+        return rows, self.counts(tokens, self.length - 1 - len(texts)), tokens[0]
+
+    def fit(self, values: tf.RaggedTensor) -> tf.RaggedTensor:
+        """What a row keeps of single texts, or of anything else that each of their tokens has; `[:, :room]` of it."""
+        room = self.length - 2
+        if not self.head_tail:
+            return values[:, :room]
+        return head_and_tail_spans(values, tf.minimum(values.row_lengths(), room))
+
+    def counts(self, tokens: list[tf.RaggedTensor], room: int | None) -> dict[str, tf.Tensor]:
+        """The `COUNTS` of texts or pairs; with `room` `None` nothing was cut."""
         count = tf.add_n([tf.cast(part.row_lengths(), tf.int32) for part in tokens])
-        counts = {
+        return {
             "token_count": count,
-            "truncated": count > self.length - 1 - len(texts),
+            "truncated": tf.zeros_like(count, tf.bool) if room is None else count > room,
             "unknown_count": tf.add_n([self.count(part, self.tokenizer.unk_token_id) for part in tokens]),
         }
-        return rows, counts, tokens[0]
 
     def count(self, tokens: tf.RaggedTensor, token_id: int) -> tf.Tensor:
         """How often a token occurs in each row, int32 `(batch,)`."""
@@ -66,6 +81,20 @@ class TextRows:
     def strings(self, token_ids: tf.Tensor) -> tf.Tensor:
         """The tokens of ids as strings, in the shape of the ids."""
         return tf.gather(self._vocabulary, token_ids)
+
+
+def spans(values: tf.RaggedTensor, starts: tf.Tensor, lengths: tf.Tensor) -> tf.RaggedTensor:
+    """Runs of a ragged tensor's flat values as rows: where each begins, and how long it is, int64 `(rows,)`."""
+    places = tf.ragged.range(starts, starts + tf.cast(lengths, starts.dtype))
+    return places.with_values(tf.gather(values.values, places.values))
+
+
+def head_and_tail_spans(values: tf.RaggedTensor, kept: tf.Tensor) -> tf.RaggedTensor:
+    """The first and the last values of each row, so many together."""
+    head, tail = head_and_tail(kept)
+    return tf.concat(
+        [spans(values, values.row_starts(), head), spans(values, values.row_limits() - tail, tail)], axis=1
+    )
 
 
 def trimmed(rows: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:

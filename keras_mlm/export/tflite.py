@@ -1,21 +1,19 @@
 """Export for phones: TFLite files that take ids or raw text, in three precisions."""
 
 import logging
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import tensorflow as tf
 
 from keras_mlm.errors import InputError
 from keras_mlm.export.device_export import described, write_device_files
-from keras_mlm.export.export_card import CARD, export_card
+from keras_mlm.export.encoder_on_device import EncoderOnDevice
+from keras_mlm.export.export_card import write_export_card
+from keras_mlm.export.export_options import ExportOptions
 from keras_mlm.export.signature import Signature
 from keras_mlm.export.signatures_of import on_device
 from keras_mlm.export.tflite_file import convert, minimum_runtime, operations
 from keras_mlm.export.version_folder import numbered, written_aside
-
-if TYPE_CHECKING:
-    from keras_mlm.models.bert_pretrainer import BertPretrainer
 
 logger = logging.getLogger(__name__)
 
@@ -33,13 +31,16 @@ _USE = """\
 import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 
-fill_mask = Interpreter("ids_dynamic_int8.tflite").get_signature_runner("fill_mask_ids")
+runner = Interpreter("ids_dynamic_int8.tflite").get_signature_runner("{ids}")
 token_ids = np.zeros((1, {length}), "int32")
-token_ids[0, :3] = {example}  # [CLS] [MASK] [SEP]
-fill_mask(token_ids=token_ids, segment_ids=token_ids * 0, padding_mask=(token_ids > 0).astype("int32"))
+token_ids[0, :{count}] = {example}  # {tokens}
+runner(token_ids=token_ids, segment_ids=token_ids * 0, padding_mask=(token_ids > 0).astype("int32"))
 ```
+{with_text}
+`metadata.json` describes every file, `tokenizer.md` the tokenizer, and `tokenizer_vectors.json` proves yours."""
 
-With text, each part between two `[MASK]` a string of its own:
+_USE_TEXT = """
+With text:
 
 ```python
 from ai_edge_litert.interpreter import InterpreterWithCustomOps
@@ -48,36 +49,23 @@ from tensorflow_text import tflite_registrar
 operations = tflite_registrar.SELECT_TFTEXT_OPS
 interpreter = InterpreterWithCustomOps(
     model_path="text_dynamic_int8.tflite", custom_op_registerers=operations)
-interpreter.get_signature_runner("fill_mask")(text=np.array("The [MASK] is open.".split("[MASK]")))
+text = {text}
+interpreter.get_signature_runner("{name}")(text=text)
 ```
+"""
 
-`metadata.json` describes every file, `tokenizer.md` the tokenizer, and `tokenizer_vectors.json` proves yours."""
 
-
-def export_tflite(
-    model: "BertPretrainer",
-    folder: str,
-    *,
-    length: int = 128,
-    top_k: int = 5,
-    mask_slots: int = 8,
-    version: int | None = None,
-    model_folder: str | None = None,
-) -> str:
-    """Write TFLite files that fill masks and embed, from ids and from text, as `FOLDER/tflite/NUMBER`.
+def export_tflite(model: Any, folder: str, options: ExportOptions | None = None) -> str:
+    """Write TFLite files that take ids and text, as `FOLDER/tflite/NUMBER`: fill masks or classify, and embed.
 
     Beside the files lie `metadata.json`, `vocab.txt`, `tokenizer.md` (a page that specifies the tokenizer),
     `tokenizer_vectors.json` (300 worked examples) and a card. A model whose tokenizer has the normalization `"bert"`
     gets ids-in files only: TFLite lacks the operations; the log says so.
 
     Args:
-        model: BertPretrainer with a tokenizer.
+        model: BertPretrainer or BertTextClassifier with a tokenizer.
         folder: str, the model folder.
-        length: int, the longest row in tokens, special tokens included. Defaults to `128`.
-        top_k: int, candidates a mask. Defaults to `5`.
-        mask_slots: int, masks a text that are filled. Defaults to `8`.
-        version: int, the number; by default the one after the highest that exists.
-        model_folder: str, the folder whose figures the card repeats; by default `folder`.
+        options: ExportOptions. Defaults to `None`, all defaults.
 
     Returns:
         The path of the numbered folder, a str.
@@ -88,11 +76,12 @@ def export_tflite(
 
     Example:
         ```python
-        path = export_tflite(load_model("saved_models/news"), "saved_models/news", length=64)
+        path = export_tflite(load_model("saved_models/news"), "saved_models/news", ExportOptions(length=64))
         ```
     """
-    device = on_device(model, length=length, top_k=top_k, mask_slots=mask_slots)
-    path = numbered(tf.io.gfile.join(folder, FOLDER), version)
+    options = options or ExportOptions()
+    device = on_device(model, options)
+    path = numbered(tf.io.gfile.join(folder, FOLDER), options.version)
     kinds: list[tuple[str, list[Signature], tuple[str, ...]]] = [("ids", device.ids(), ())]
     try:
         kinds.append(("text", device.text(), TEXT_OPERATIONS))
@@ -106,22 +95,33 @@ def export_tflite(
                 name = f"{kind}_{precision}.tflite"
                 with tf.io.gfile.GFile(tf.io.gfile.join(aside, name), "wb") as file:
                     file.write(content)
+                own, custom_found = operations(content), operations(content, custom=True)
                 described_files[name] = {
                     "precision": precision,
                     "bytes": len(content),
                     "minimum_runtime": minimum_runtime(content),
-                    "operations": operations(content),
-                    "custom_operations": operations(content, custom=True),
+                    "operations": own,
+                    "custom_operations": custom_found,
                     "signatures": {signature.name: described(signature) for signature in signatures},
                 }
+                needed = f"runtime {minimum_runtime(content)} or newer with {', '.join(own + custom_found)}"
+                logger.info("%s needs %s", name, needed)
         write_device_files(aside, device, described_files)
-        tokenizer = device.model.tokenizer
-        example = [tokenizer.cls_token_id, tokenizer.mask_token_id, tokenizer.sep_token_id]
-        card = export_card(
-            device.model, [signature for _, signatures, _ in kinds for signature in signatures],
-            name=Path(folder).absolute().name, kind="TFLite", about=_ABOUT,
-            use=_USE.format(length=length, example=example), length=length, model_folder=model_folder or folder,
+        write_export_card(
+            aside, device.model, [signature for _, signatures, _ in kinds for signature in signatures], folder=folder,
+            model_folder=options.model_folder, kind="TFLite", about=_ABOUT, use=_use(device, kinds),
+            length=device.length,
         )  # fmt: skip
-        with tf.io.gfile.GFile(tf.io.gfile.join(aside, CARD), "w") as file:
-            file.write(card)
     return path
+
+
+def _use(device: EncoderOnDevice, kinds: list[tuple[str, list[Signature], tuple[str, ...]]]) -> str:
+    with_text = _USE_TEXT.format(text=device.text_example, name=kinds[1][1][0].name) if len(kinds) > 1 else ""
+    return _USE.format(
+        ids=kinds[0][1][0].name,
+        length=device.length,
+        count=len(device.example_tokens),
+        example=device.example_ids(),
+        tokens=" ".join(device.example_tokens),
+        with_text=with_text,
+    )

@@ -124,7 +124,15 @@ def _exports(work: str, lines: list[str], num_layers: int, hidden_dim: int, size
     """The folder of the model in every format; made once."""
     from onnxruntime.quantization import QuantType, quantize_dynamic
 
-    from keras_mlm import BertConfig, BertPretrainer, WordPieceTokenizer, export_onnx, export_saved_model, export_tflite
+    from keras_mlm import (
+        BertConfig,
+        BertPretrainer,
+        ExportOptions,
+        WordPieceTokenizer,
+        export_onnx,
+        export_saved_model,
+        export_tflite,
+    )
     from keras_mlm.interop.hugging_face import save_hugging_face
     from keras_mlm.tokenizers.learn_vocabulary import learn_vocabulary
 
@@ -138,9 +146,9 @@ def _exports(work: str, lines: list[str], num_layers: int, hidden_dim: int, size
             intermediate_dim=4 * hidden_dim, max_sequence_length=128,
         )  # fmt: skip
         model = BertPretrainer(config, tokenizer=WordPieceTokenizer(vocabulary))
-        export_saved_model(model, folder, version=1)
-        export_tflite(model, folder, length=64, version=1)
-        export_onnx(model, folder, version=1)
+        export_saved_model(model, folder, ExportOptions(version=1))
+        export_tflite(model, folder, ExportOptions(length=64, version=1))
+        export_onnx(model, folder, ExportOptions(version=1))
         files = [f"{folder}/onnx/1/embed_{kind}.onnx" for kind in ("ids", "int8")]
         quantize_dynamic(*files, weight_type=QuantType.QInt8)
         save_hugging_face(model, f"{folder}/torch", architecture="BertModel")

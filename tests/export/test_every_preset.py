@@ -5,6 +5,7 @@ import pytest
 import tensorflow as tf
 
 from keras_mlm.config import PRESETS, BertConfig, PretrainingConfig
+from keras_mlm.export.export_options import ExportOptions
 from keras_mlm.export.saved_model import export_saved_model
 from keras_mlm.models.bert_pretrainer import BertPretrainer
 from keras_mlm.tokenizers.vocabulary_file import SPECIAL_TOKENS
@@ -35,7 +36,7 @@ def test_three_steps_and_an_export(tmp_path, preset):
     assert np.isfinite(history.history["loss"]).all()
     assert np.abs(model.get_weights()[0] - before).max() > 0
 
-    path = export_saved_model(model, str(tmp_path), length=LENGTH, top_k=3)
+    path = export_saved_model(model, str(tmp_path), ExportOptions(LENGTH, top_k=3))
     served = tf.saved_model.load(path).signatures["fill_mask"](text=tf.constant(["word1 [MASK] word2"]))
     expected = [candidate.score for candidate in model.fill_mask("word1 [MASK] word2", top_k=3)[0][0]]
     np.testing.assert_allclose(served["scores"][0, 0], expected, atol=1e-5)

@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 
 from keras_mlm.errors import InputError
+from keras_mlm.export.export_options import ExportOptions
 from keras_mlm.export.onnx import export_onnx
 from keras_mlm.export.pretrainer_on_device import PretrainerOnDevice
 
-LENGTH, TOP_K, SLOTS = 16, 4, 3
+OPTIONS = ExportOptions(length=16, top_k=4, mask_slots=3)
 
 
 @pytest.mark.slow
@@ -19,14 +20,14 @@ def test_onnxruntime_answers_what_the_model_answers(make_model, tmp_path, normal
     onnxruntime = pytest.importorskip("onnxruntime", reason="onnxruntime is not installed (the extra onnx)")
     style = {"norm": "pre", "position": "rotary"} if normalization == "fast" else {}
     model = make_model(normalization, **style)
-    path = export_onnx(model, str(tmp_path), length=LENGTH, top_k=TOP_K, mask_slots=SLOTS)
+    path = export_onnx(model, str(tmp_path), OPTIONS)
     assert path == str(tmp_path / "onnx" / "1")
     metadata = json.loads((tmp_path / "onnx" / "1" / "metadata.json").read_text())
     assert set(metadata["files"]) == {"fill_mask_ids.onnx", "embed_ids.onnx"}
 
     ids = np.array([[2, 5, 4, 7, 3, *[0] * 11], [2, 4, 3, *[0] * 13], [2, *[8] * 13, 4, 3]], "int32")
     rows = {"token_ids": ids, "segment_ids": ids * 0, "padding_mask": (ids > 0).astype("int32")}
-    for signature in PretrainerOnDevice(model, length=LENGTH, top_k=TOP_K, mask_slots=SLOTS).ids():
+    for signature in PretrainerOnDevice(model, OPTIONS).ids():
         if not signature.name.endswith("_dynamic"):
             continue
         session = onnxruntime.InferenceSession(f"{path}/{signature.name.removesuffix('_dynamic')}.onnx")
@@ -48,5 +49,5 @@ def test_onnxruntime_answers_what_the_model_answers(make_model, tmp_path, normal
 def test_without_the_extra_the_way_out_is_named(make_model, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "onnx", None)
     with pytest.raises(InputError, match=r"keras-mlm\[onnx\]"):
-        export_onnx(make_model(num_layers=1), str(tmp_path), length=LENGTH)
+        export_onnx(make_model(num_layers=1), str(tmp_path), OPTIONS)
     assert list(tmp_path.iterdir()) == []

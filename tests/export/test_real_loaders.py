@@ -15,19 +15,22 @@ LENGTH = 16
 TEXTS = [b"Paris is the [MASK] of France .", "[MASK] 中 [MASK]".encode(), b"", b"\xff the unknownword", b"the " * 99]
 IDS = np.array([[2, 5, 4, 7, 3, *[0] * 11], [2, 4, 3, *[0] * 13]], "int32")
 ROW = {"token_ids": IDS, "segment_ids": np.zeros_like(IDS), "padding_mask": (IDS > 0).astype("int32")}
-REQUESTS = {
-    **{name: {"text": TEXTS} for name in ("serving_default", "fill_mask", "embed", "tokenize", "score")},
-    "next_sentence": {"text_a": TEXTS, "text_b": TEXTS[::-1]},
-    "fill_mask_ids": ROW,
-    "embed_ids": ROW,
-}
 
 
-@pytest.fixture(scope="module")
-def expected(served):
-    assert REQUESTS.keys() == served.signatures.keys()
+def requests_of(served):
+    """What every signature is asked: odd texts, or rows of ids."""
+    texts = {"text": TEXTS, "text_a": TEXTS, "text_b": TEXTS[::-1]}
     return {
-        f"{name}/{key}": value for name, inputs in REQUESTS.items() for key, value in served(name, **inputs).items()
+        name: {key: texts[key] if key in texts else ROW[key] for key in signature.structured_input_signature[1]}
+        for name, signature in served.signatures.items()
+    }
+
+
+def answers_of(served):
+    return {
+        f"{name}/{key}": value
+        for name, inputs in requests_of(served).items()
+        for key, value in served(name, **inputs).items()
     }
 
 
@@ -40,14 +43,30 @@ def check(answers, expected):
             assert answers[key].tolist() == value.tolist(), key
 
 
-def test_a_new_process_and_the_tf1_loader_run_it(exported, expected, tmp_path):
+def test_a_new_process_and_the_tf1_loader_run_it(exported, served, tmp_path):
     """The TF 1 loader finds variables by name, as TF Serving's does: what only Python can restore fails here."""
-    requests = {f"{name}/{key}": np.array(value) for name, inputs in REQUESTS.items() for key, value in inputs.items()}
+    run_in_a_new_process(exported, served, tmp_path)
+
+
+def test_a_new_process_and_the_tf1_loader_run_a_classifier(exported_classifier, served_classifier, tmp_path):
+    run_in_a_new_process(exported_classifier, served_classifier, tmp_path)
+
+
+def test_a_new_process_and_the_tf1_loader_run_a_tagger(exported_tagger, served_tagger, tmp_path):
+    run_in_a_new_process(exported_tagger, served_tagger, tmp_path)
+
+
+def run_in_a_new_process(exported, served, tmp_path):
+    requests = {
+        f"{name}/{key}": np.array(value)
+        for name, inputs in requests_of(served).items()
+        for key, value in inputs.items()
+    }
     np.savez(tmp_path / "requests.npz", **requests)
     command = [sys.executable, HERE / "run_signatures.py", exported, "requests.npz", "answers.npz"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=300, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    check(dict(np.load(tmp_path / "answers.npz")), expected)
+    check(dict(np.load(tmp_path / "answers.npz")), answers_of(served))
 
 
 @pytest.fixture(scope="session")
@@ -74,9 +93,23 @@ def loader(pytestconfig) -> list[str]:
 
 
 @pytest.mark.slow
-def test_tf_servings_own_loader_runs_it(exported, expected, loader, tmp_path):
+def test_tf_servings_own_loader_runs_it(exported, served, loader, tmp_path):
+    run_in_cpp(exported, served, loader, tmp_path)
+
+
+@pytest.mark.slow
+def test_tf_servings_own_loader_runs_a_classifier(exported_classifier, served_classifier, loader, tmp_path):
+    run_in_cpp(exported_classifier, served_classifier, loader, tmp_path)
+
+
+@pytest.mark.slow
+def test_tf_servings_own_loader_runs_a_tagger(exported_tagger, served_tagger, loader, tmp_path):
+    run_in_cpp(exported_tagger, served_tagger, loader, tmp_path)
+
+
+def run_in_cpp(exported, served, loader, tmp_path):
     program, *operations = loader
-    for name, inputs in REQUESTS.items():
+    for name, inputs in requests_of(served).items():
         (tmp_path / "requests" / name).mkdir(parents=True)
         for key, value in inputs.items():
             proto = tf.make_tensor_proto(value)
@@ -88,4 +121,4 @@ def test_tf_servings_own_loader_runs_it(exported, expected, loader, tmp_path):
     for path in (tmp_path / "answers").glob("*/*"):
         value = tf.make_ndarray(tensor_pb2.TensorProto.FromString(path.read_bytes()))
         answers[f"{path.parent.name}/{path.name}"] = value
-    check(answers, expected)
+    check(answers, answers_of(served))

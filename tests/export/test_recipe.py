@@ -31,7 +31,7 @@ def news(saved, tmp_path):
     ("arguments", "words"),
     [
         ({"formats": ["saved_model,caffe"]}, "caffe: known are saved_model, tflite, onnx"),
-        ({"length": 33}, "between 3 and the model's 32, not 33"),
+        ({"length": 33}, "between 3 and the model's 32 positions, not 33"),
         ({"version": 0}, "version must be at least 1"),
         ({"version": 4}, "4 exists"),
         ({"version": 4, "formats": ["onnx", "saved_model"]}, "4 exists"),

@@ -11,6 +11,7 @@ from tensorflow.core.framework import types_pb2
 from tensorflow.core.protobuf import saved_model_pb2
 
 from keras_mlm.errors import InputError
+from keras_mlm.export.export_options import ExportOptions
 from keras_mlm.export.saved_model import export_saved_model
 
 LENGTH, TOP_K, SLOTS, HIDDEN = 16, 4, 3, 32
@@ -232,13 +233,13 @@ def _constants(graph: bytes) -> list[bytes]:
 @pytest.mark.parametrize("sizes", [{"length": 33}, {"length": 2}, {"top_k": 0}, {"mask_slots": 0}, {"version": 0}])
 def test_impossible_sizes_are_named(tmp_path, make_model, sizes):
     with pytest.raises(InputError, match=next(iter(sizes))):
-        export_saved_model(make_model(num_layers=1), str(tmp_path), **{"length": 16, **sizes})
+        export_saved_model(make_model(num_layers=1), str(tmp_path), ExportOptions(**{"length": 16, **sizes}))
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_model_without_next_sentences_or_tokenizer(tmp_path, make_model):
     model = make_model(num_layers=1, next_sentence=False)
-    path = export_saved_model(model, str(tmp_path), length=LENGTH)
+    path = export_saved_model(model, str(tmp_path), ExportOptions(LENGTH))
     assert set(tf.saved_model.load(path).signatures) == SIGNATURES.keys() - {"next_sentence"}
     weights = sum(file.stat().st_size for file in Path(path).glob("variables/variables.data*"))
     assert weights <= 1.05 * 4 * model.count_params()

@@ -16,6 +16,7 @@ import pytest
 import tensorflow as tf
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory, text_format
 
+from keras_mlm.export.export_options import ExportOptions
 from keras_mlm.export.saved_model import export_saved_model
 from keras_mlm.export.serving_files import write_serving_files
 from keras_mlm.export.warm_up import BATCH_SIZES, WARM_UP
@@ -102,8 +103,8 @@ def test_the_warm_up_asks_every_signature_at_every_allowed_size(exported, served
 def server(make_model, tmp_path_factory):
     """Two versions of a model behind gRPC and REST, in a process of its own."""
     base = tmp_path_factory.mktemp("news")
-    export_saved_model(make_model(), str(base), length=16, top_k=4, mask_slots=3)
-    export_saved_model(make_model(num_layers=1), str(base), length=16, top_k=4, mask_slots=3)
+    export_saved_model(make_model(), str(base), ExportOptions(16, 4, 3))
+    export_saved_model(make_model(num_layers=1), str(base), ExportOptions(16, 4, 3))
     process = subprocess.Popen(
         [sys.executable, str(HERE / "serving_server.py"), str(base), "news"],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,

@@ -9,6 +9,7 @@ import yaml
 from google.protobuf import text_format
 from tensorflow.core.protobuf.rewriter_config_pb2 import RewriterConfig
 
+from keras_mlm.export.export_options import ExportOptions
 from keras_mlm.export.saved_model import export_saved_model
 from keras_mlm.export.serving_files import docker_command, write_serving_files
 from keras_mlm.export.warm_up import WARM_UP
@@ -67,7 +68,7 @@ def test_without_the_serving_extra_the_export_says_so(make_model, tmp_path, monk
     monkeypatch.setitem(sys.modules, "tensorflow_serving.apis.prediction_log_pb2", None)
     monkeypatch.setattr(keras.export, "ExportArchive", FakeArchive)
     with caplog.at_level("INFO", logger="keras_mlm"):
-        path = export_saved_model(make_model(num_layers=1), str(tmp_path), length=8)
+        path = export_saved_model(make_model(num_layers=1), str(tmp_path), ExportOptions(length=8))
     assert "keras-mlm[serving]" in caplog.text
     assert (Path(path) / "saved_model.pb").exists() and not (Path(path) / WARM_UP).exists()
 

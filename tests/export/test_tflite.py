@@ -9,6 +9,7 @@ import pytest
 import tensorflow as tf
 
 from keras_mlm.errors import InputError, RunError
+from keras_mlm.export.export_options import ExportOptions
 from keras_mlm.export.pretrainer_on_device import PretrainerOnDevice
 from keras_mlm.export.signature import Signature
 from keras_mlm.export.tflite import TEXT_OPERATIONS, export_tflite
@@ -16,6 +17,7 @@ from keras_mlm.export.tflite_file import PRECISIONS, convert
 from keras_mlm.export.tokenizer_strings import tokenizer_strings
 
 LENGTH, TOP_K, SLOTS = 16, 4, 3
+OPTIONS = ExportOptions(LENGTH, TOP_K, SLOTS)
 TEXTS = ["Paris is the [MASK] of France .", "[MASK] 中 [MASK]", "", "the capital " * 40, "plain Ünknown"]
 
 
@@ -29,7 +31,7 @@ class TestFiles:
         style = {"norm": "pre", "position": "rotary"} if request.param == "fast" else {}
         model = make_model(request.param, num_layers=1, **style)
         folder = tmp_path_factory.mktemp("news")
-        path = export_tflite(model, str(folder), length=LENGTH, top_k=TOP_K, mask_slots=SLOTS)
+        path = export_tflite(model, str(folder), OPTIONS)
         assert path == str(folder / "tflite" / "1")
         return model, folder / "tflite" / "1"
 
@@ -45,7 +47,7 @@ class TestFiles:
         )
 
     def device(self, model):
-        return PretrainerOnDevice(model, length=LENGTH, top_k=TOP_K, mask_slots=SLOTS)
+        return PretrainerOnDevice(model, OPTIONS)
 
     def close(self, precision, found, expected):
         """The scores and vectors, to what the precision can hold."""

@@ -9,16 +9,19 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from keras_mlm.data.labelled_batches import labelled_batches
 from keras_mlm.errors import InputError, RunError
+from keras_mlm.export.export_options import ExportOptions
+from keras_mlm.export.fill_mask_question import masked_texts
 from keras_mlm.export.onnx import export_onnx
 from keras_mlm.export.saved_model import export_saved_model
 from keras_mlm.export.tflite import export_tflite
-from keras_mlm.export.verify import masked_texts
 from keras_mlm.export.verify import verify_export as verify
 from keras_mlm.model_folder import load_model, save_model
 
 verify_export = runpy.run_path(str(Path(__file__).parents[2] / "recipes" / "verify_export.py"))["verify_export"]
 LENGTH = 16
+CLASSES = ["sport", "politics", "中国", "a class"]
 NUMBERS = range(10, 60)
 
 
@@ -63,7 +66,7 @@ class TestTrainedModel:
         folder = tmp_path_factory.mktemp("toy")
         save_model(model, str(folder))
         for write in (export_saved_model, export_tflite, export_onnx):
-            write(model, str(folder), length=LENGTH)
+            write(model, str(folder), ExportOptions(LENGTH))
         return folder
 
     @pytest.fixture
@@ -92,3 +95,56 @@ class TestTrainedModel:
         save_model(model, str(tmp_path / "other"))
         with pytest.raises(RunError, match="SavedModel, text in"):
             verify_export(str(folder), model=str(tmp_path / "other"), text=[text], seconds=0.01)
+
+
+@pytest.mark.slow
+class TestClassifier:
+    """A classifier that has learned its examples, exported in every format."""
+
+    @pytest.fixture(scope="class", params=["truncate", "windows"])
+    def folder(self, request, make_classifier, tmp_path_factory):
+        for package in ("ai_edge_litert", "tf2onnx", "onnxruntime"):
+            pytest.importorskip(package, reason=f"{package} is not installed (the extras tflite and onnx)")
+        head = {"long_text": request.param, "temperature": 1.3}
+        model = make_classifier(head=head, initializer_range=0.05, dropout=0.0)
+        texts, labels = zip(*(example(number) for number in range(200)), strict=True)
+        model.compile(keras.optimizers.AdamW(0.01))
+        batches = labelled_batches(model.encode(texts), model.class_numbers(labels))
+        model.fit(batches, epochs=8, shuffle=False, verbose=0)
+        folder = tmp_path_factory.mktemp("topics")
+        save_model(model, str(folder))
+        for write in (export_saved_model, export_tflite, export_onnx):
+            write(model, str(folder))
+        return folder
+
+    def test_every_artefact_classifies_as_the_model_does(self, folder, tmp_path, capsys):
+        lines = [f"{label}\t{text}" for text, label in map(example, range(1000, 1300))]
+        (tmp_path / "dev.tsv").write_text("\n".join(lines))
+        rows = verify_export(str(folder), labelled=str(tmp_path / "dev.tsv"), seconds=0.01)
+        assert len(rows) == 9
+        for row in rows:
+            tolerance = next(
+                (value for word, value in {"float16": 1e-2, "int8": 0.3}.items() if word in row["name"]), 1e-4
+            )
+            assert row["difference"] <= tolerance, row
+            assert abs(row["right"] - rows[0]["right"]) <= 0.01 + 1e-9, row
+            assert row["right"] > 0.8, "a model that learned nothing proves nothing"
+            assert (row["truncated"] > 0.1) == (load_model(str(folder)).long_text == "truncate")
+        assert rows[1]["difference"] <= 1e-5
+        assert "ONNX, ids in" in capsys.readouterr().out
+
+    def test_sentences_without_labels_and_labels_that_it_does_not_have(self, folder, tmp_path):
+        rows = verify_export(str(folder), lines=20, seconds=0.01)
+        assert {row["right"] for row in rows} == {None} and rows[1]["same_first"] == 1.0
+        (tmp_path / "dev.tsv").write_text("weather\tparis is the capital")
+        with pytest.raises(InputError, match="does not have: weather"):
+            verify_export(str(folder), labelled=str(tmp_path / "dev.tsv"))
+
+
+def example(number: int) -> tuple[str, str]:
+    """A text and its class, which one of its first words tells; every third is longer than a row."""
+    rng = np.random.default_rng(number)
+    kind = int(rng.integers(4))
+    words = [f"filler{word}" for word in rng.integers(0, 300, 20 if number % 3 == 0 else 6)]
+    words[int(rng.integers(5))] = ("paris", "france", "中", "capital")[kind]
+    return " ".join(words), CLASSES[kind]
