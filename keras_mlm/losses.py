@@ -26,6 +26,23 @@ def cross_entropy_sums(labels: Any, logits: Any, weights: Any) -> tuple[Any, Any
     return ops.sum(weights * cross_entropy), ops.sum(weights)
 
 
+def binary_cross_entropy_sums(labels: Any, logits: Any, weights: Any) -> tuple[Any, Any]:
+    """Return Σ w · ce and Σ w of rows whose classes are told one by one, as `cross_entropy_sums` does.
+
+    Args:
+        labels: tensor `(batch, classes)`, 1 for each class that a row has, else 0.
+        logits: float tensor `(batch, classes)`.
+        weights: float tensor `(batch,)`.
+
+    Returns:
+        Two float32 scalars; a row's cross-entropy is the mean over its classes.
+    """
+    labels, logits = ops.cast(labels, "float32"), ops.cast(logits, "float32")
+    cross_entropy = ops.mean(ops.binary_crossentropy(labels, logits, from_logits=True), axis=-1)
+    weights = ops.cast(weights, "float32")
+    return ops.sum(weights * cross_entropy), ops.sum(weights)
+
+
 def weighted_mean_loss(total: Any, weight: Any) -> Any:
     """Return the share that some rows have in Σ w · ce / Σ w over the global batch; 0 where all weights are 0.
 

@@ -25,6 +25,13 @@ def accuracy_sums(labels: Any, logits: Any, weights: Any) -> tuple[Any, Any]:
     return ops.sum(weights * hits), ops.sum(weights)
 
 
+def exact_match_sums(labels: Any, logits: Any, weights: Any) -> tuple[Any, Any]:
+    """Return Σ w · [every class is told right] and Σ w; arguments as `losses.binary_cross_entropy_sums`."""
+    right = ops.cast(logits > 0, "float32") == ops.cast(labels, "float32")
+    weights = ops.cast(weights, "float32")
+    return ops.sum(weights * ops.cast(ops.all(right, axis=-1), "float32")), ops.sum(weights)
+
+
 @keras.saving.register_keras_serializable(package="keras_mlm")
 class GlobalMean(keras.metrics.Metric):
     """A mean that adds up numerators and denominators, so that no batch or replica counts more than its weight.

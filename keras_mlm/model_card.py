@@ -1,6 +1,5 @@
 """The README.md of a model folder: what the model is, how it was trained, how good it is and how to use it."""
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from keras_mlm.config import BertConfig
@@ -59,7 +58,7 @@ tags: [bert, text-classification, keras_mlm]
 
 # {name}
 
-A BERT that puts texts into {count} classes, fine-tuned with keras_mlm.
+A BERT that puts texts into {count} classes{several}, fine-tuned with keras_mlm.
 
 ## Model
 
@@ -85,7 +84,7 @@ labels, probabilities = load_model("saved_models/{name}").predict_texts(["A text
 
 ## Limits
 
-It knows the classes above and no other: every text gets one of them. Probabilities are not calibrated.
+It knows the classes above and no other{instead}. {calibration}
 """
 
 
@@ -124,18 +123,27 @@ def classifier_card(
     name: str,
     config: BertConfig,
     tokenizer: "WordPieceTokenizer",
-    classes: Sequence[str],
-    length: int,
+    head: dict[str, Any],
     *,
     training: dict[str, Any] | None = None,
     metrics: dict[str, Any] | None = None,
 ) -> str:
-    """Return the Markdown text of the card of a classifier; arguments as `model_card`, its classes and row length."""
+    """Return the Markdown text of the card of a classifier; arguments as `model_card`, and its `head_config()`."""
+    longer = {
+        "truncate": "then cut",
+        "head_tail": "of longer ones beginning and end",
+        "windows": "longer ones in overlapping windows",
+    }[head["long_text"]]
     return _CLASSIFIER_CARD.format(
         name=name,
-        count=len(classes),
-        classes=", ".join(f"`{label}`" for label in classes),
-        model=markdown_table({**_model_entries(config, tokenizer), "longest text": f"{length} tokens, then cut"}),
+        count=len(head["classes"]),
+        several=", any number of them a text" if head["multi_label"] else "",
+        instead="" if head["multi_label"] else ": every text gets one of them",
+        classes=", ".join(f"`{label}`" for label in head["classes"]),
+        calibration="Probabilities are not calibrated."
+        if head["temperature"] == 1.0
+        else f"Probabilities are calibrated on held-out examples (temperature {head['temperature']:.3g}).",
+        model=markdown_table({**_model_entries(config, tokenizer), "longest text": f"{head['length']} tokens, {longer}"}),
         training=markdown_table(training or {}),
         results=markdown_table(metrics or {}),
     )

@@ -23,9 +23,16 @@ if TYPE_CHECKING:
 
 CONFIG, WEIGHTS, METRICS, CARD = "config.json", "model.weights.h5", "metrics.json", "README.md"
 _ENTRIES = {"format_version", "class", "model", "vocabulary_hash"}
-# What a fine-tuned model has besides: the names of its classes and the longest row it was made for.
-_FINE_TUNED_ENTRIES = {"classes", "length"}
-_CLASSES = ("BertPretrainer", "BertTextClassifier")
+# What each class has besides (its `head_config`), with the value that folders have from before there was the entry;
+# `None` where there always was one.
+_HEADS: dict[str, dict[str, Any]] = {
+    "BertPretrainer": {},
+    "BertTextClassifier": {
+        "classes": None, "length": None, "long_text": "truncate", "multi_label": False, "temperature": 1.0
+    },
+}  # fmt: skip
+# What may change from one saving to the next: it is measured after training.
+_MEASURED = ("temperature",)
 
 
 def save_model(model: "BertPretrainer | FineTunedModel", folder: str, *, metrics: dict[str, Any] | None = None) -> None:
@@ -54,12 +61,12 @@ def save_model(model: "BertPretrainer | FineTunedModel", folder: str, *, metrics
         "class": type(model).__name__,
         "model": model.config.to_dict(),
         "vocabulary_hash": model.tokenizer.vocabulary_hash,
-        **_fine_tuned_entries(model),
+        **_head(model),
     }
     if tf.io.gfile.exists(tf.io.gfile.join(folder, CONFIG)):
-        there = _read_json(tf.io.gfile.join(folder, CONFIG))
-        if there != config:
-            difference = settings_difference(there, config)
+        there = _with_later_entries(_read_json(tf.io.gfile.join(folder, CONFIG)))
+        difference = settings_difference(_unmeasured(there), _unmeasured(config))
+        if difference:
             raise InputError(f"{folder} holds another model ({difference}): choose another folder")
     plain = plain_twin(model)
     merged = {**read_metrics(folder), "parameters": plain.count_params(), **(metrics or {})}
@@ -119,11 +126,9 @@ def load_model(folder: str) -> Any:
     with _local(tf.io.gfile.join(folder, WEIGHTS)) as path:
         check_weights_file(path)
         try:
-            model: Any
-            if entries["class"] == "BertPretrainer":
-                model = BertPretrainer(config, tokenizer=tokenizer)
-            else:
-                model = BertTextClassifier(config, entries["classes"], tokenizer, length=entries["length"])
+            kind: Any = {cls.__name__: cls for cls in (BertPretrainer, BertTextClassifier)}[entries["class"]]
+            head = {name: entries[name] for name in _HEADS[entries["class"]]}
+            model = kind(config, tokenizer=tokenizer, **head)
             model.load_weights(path)
         except InputError:
             raise
@@ -142,9 +147,11 @@ def read_model_config(folder: str) -> dict[str, Any]:
     version = entries.get("format_version")
     if version != FORMAT_VERSION:
         raise InputError(f"{path} has format_version {version!r}, this release reads {FORMAT_VERSION}")
-    if entries.get("class", _CLASSES[0]) not in _CLASSES:
-        raise InputError(f"{path} names the class {entries['class']!r}; only {' and '.join(_CLASSES)} are built")
-    known = _ENTRIES if entries.get("class") == "BertPretrainer" else _ENTRIES | _FINE_TUNED_ENTRIES
+    named = entries.get("class", "BertPretrainer")
+    if named not in list(_HEADS):
+        raise InputError(f"{path} names the class {entries['class']!r}; only {' and '.join(_HEADS)} are built")
+    entries = _with_later_entries(entries)
+    known = _ENTRIES | set(_HEADS[named])
     if set(entries) != known:
         wrong = ", ".join(sorted(map(str, set(entries) ^ known)))
         raise InputError(f"{path} must have exactly the entries {', '.join(sorted(known))}; it differs in {wrong}")
@@ -181,15 +188,24 @@ def plain_twin(model: Any) -> Any:
     policy = keras.config.dtype_policy()
     keras.config.set_dtype_policy("float32")
     try:
-        twin = type(model)(model.config, tokenizer=model.tokenizer, **_fine_tuned_entries(model))
+        twin = type(model)(model.config, tokenizer=model.tokenizer, **_head(model))
     finally:
         keras.config.set_dtype_policy(policy)
     twin.set_weights(model.get_weights())
     return twin
 
 
-def _fine_tuned_entries(model: Any) -> dict[str, Any]:
-    return {name: getattr(model, name) for name in sorted(_FINE_TUNED_ENTRIES) if hasattr(model, "classes")}
+def _head(model: Any) -> dict[str, Any]:
+    return model.head_config() if hasattr(model, "head_config") else {}
+
+
+def _with_later_entries(entries: dict[str, Any]) -> dict[str, Any]:
+    later = {name: value for name, value in _HEADS.get(str(entries.get("class")), {}).items() if value is not None}
+    return {**later, **entries}
+
+
+def _unmeasured(entries: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in entries.items() if name not in _MEASURED}
 
 
 def _card(folder: str, config: dict[str, Any], tokenizer: "WordPieceTokenizer", metrics: dict[str, Any]) -> str:
@@ -199,9 +215,8 @@ def _card(folder: str, config: dict[str, Any], tokenizer: "WordPieceTokenizer", 
     training = _read_json(run).get(entry) if tf.io.gfile.exists(run) else None
     name, model = Path(folder).absolute().name, BertConfig.from_dict(config["model"])
     if fine_tuned:
-        return classifier_card(
-            name, model, tokenizer, config["classes"], config["length"], training=training, metrics=metrics
-        )
+        head = {name: config[name] for name in _HEADS[config["class"]]}
+        return classifier_card(name, model, tokenizer, head, training=training, metrics=metrics)
     return model_card(name, model, tokenizer, training=training, metrics=metrics)
 
 

@@ -22,32 +22,44 @@ def labelled_batches(
     shuffle: bool = True,
     seed: int = 0,
     pad_token_id: int = 0,
+    weights: Any = None,
 ) -> tf.data.Dataset:
     """Return batches of (inputs, labels) for the `fit` and `evaluate` of a fine-tuned model.
 
     Args:
-        rows: sequence of dicts with `token_ids` and `segment_ids`, int32 `(tokens,)`, as a model's `encode` gives them.
-        labels: class numbers, int `(rows,)`; or a sequence of int arrays `(tokens,)`, a number a token, -1 for none.
+        rows: sequence of dicts with `token_ids` and `segment_ids`, int32 `(tokens,)`, as a model's `encode` gives them;
+            where rows have a `text_index`, several may be of one text, and each then weighs 1 / rows of its text.
+        labels: class numbers, int `(texts,)`; or float `(texts, classes)`, 1 for each class that a text has; or a
+            sequence of int arrays `(tokens,)`, a number a token, -1 for none.
         batch_size: int, rows a batch; the last batch may be smaller. Defaults to `32`.
         shuffle: bool, whether each epoch has another order. Defaults to `True`.
         seed: int, of the order. Defaults to `0`.
         pad_token_id: int, id of `[PAD]`. Defaults to `0`.
+        weights: float `(texts,)`, what each text counts in the loss; not for labels of tokens. Defaults to `None`, 1.
 
     Returns:
-        `tf.data.Dataset` of `({"token_ids", "segment_ids", "padding_mask"}, labels)`, which knows its length. Labels
-        of tokens are filled up with -1, which is ignored.
+        `tf.data.Dataset` of `({"token_ids", "segment_ids", "padding_mask"}, labels)`, and of weights `(rows,)` where
+        not all are 1; it knows its length. Labels of tokens are filled up with -1, which is ignored.
 
     Raises:
-        InputError: no rows, or another number of labels.
+        InputError: no rows, or another number of labels or weights than of texts.
 
     Example:
         ```python
         model.fit(labelled_batches(model.encode(texts), model.class_numbers(labels), batch_size=16))
         ```
     """
-    if not len(rows) or len(rows) != len(labels):
-        raise InputError(f"{len(rows)} rows and {len(labels)} labels make no batches")
-    by_token = np.ndim(labels[0]) == 1
+    texts = np.array([row.get("text_index", index) for index, row in enumerate(rows)], int)
+    if not len(rows) or texts.max() + 1 != len(labels):
+        raise InputError(f"{len(set(texts.tolist()))} texts and {len(labels)} labels make no batches")
+    several = isinstance(labels, np.ndarray) and labels.dtype.kind == "f"
+    by_token = np.ndim(labels[0]) == 1 and not several
+    row_weights = 1.0 / np.bincount(texts)[texts]
+    if weights is not None:
+        if by_token or len(weights) != len(labels):
+            raise InputError(f"{len(weights)} weights do not fit {len(labels)} labels, one a text")
+        row_weights = row_weights * np.asarray(weights)[texts]
+    weighted = bool((row_weights != 1.0).any())
     lengths = np.array([len(row["token_ids"]) for row in rows])
     epochs = iter(range(1 << 62))
 
@@ -65,14 +77,23 @@ def labelled_batches(
                 "segment_ids": dense([rows[i]["segment_ids"] for i in indices], width, 0),
                 "padding_mask": np.arange(width)[None, :] < lengths[indices][:, None],
             }
-            chosen = [labels[i] for i in indices]
-            yield inputs, dense(chosen, width, -1) if by_token else np.array(chosen, "int32")
+            chosen = [labels[text] for text in texts[indices]]
+            if by_token:
+                found = dense(chosen, width, -1)
+            else:
+                found = np.array(chosen, "float32" if several else "int32")
+            yield (inputs, found, row_weights[indices].astype("float32")) if weighted else (inputs, found)
 
     whole = tf.TensorSpec((None, None), tf.int32)
-    signature = (
+    kind = whole if by_token else tf.TensorSpec((None,), tf.int32)
+    if several:
+        kind = tf.TensorSpec((None, len(labels[0])), tf.float32)
+    signature: Any = (
         {"token_ids": whole, "segment_ids": whole, "padding_mask": tf.TensorSpec((None, None), tf.bool)},
-        whole if by_token else tf.TensorSpec((None,), tf.int32),
+        kind,
     )
+    if weighted:
+        signature = (*signature, tf.TensorSpec((None,), tf.float32))
     dataset = tf.data.Dataset.from_generator(batches, output_signature=signature)
     return dataset.apply(tf.data.experimental.assert_cardinality(-(-len(rows) // batch_size))).prefetch(2)
 

@@ -14,14 +14,7 @@ from keras_mlm.metrics import GlobalMean, accuracy_sums, global_means
 from keras_mlm.models.backbone_adapter import BackboneAdapter
 from keras_mlm.models.bert_backbone import BertBackbone
 from keras_mlm.models.text_methods import TextMethods
-
-if keras.backend.backend() == "tensorflow":
-    from keras_mlm.models.tensorflow_step import TensorFlowStep
-else:
-
-    class TensorFlowStep:  # type: ignore[no-redef]
-        """Nothing: other backends take Keras' own step."""
-
+from keras_mlm.models.training_step import TrainingStep
 
 FOREIGN = (
     "a model around another library's backbone cannot be saved or exported: "
@@ -31,7 +24,7 @@ logger = logging.getLogger(__name__)
 
 
 @keras.saving.register_keras_serializable(package="keras_mlm")
-class BertPretrainer(TextMethods, TensorFlowStep, keras.Model):
+class BertPretrainer(TextMethods, TrainingStep, keras.Model):
     """A BERT that learns to fill masks and, with `config.next_sentence`, to tell whether B follows A.
 
     `compile(optimizer)` and `fit(dataset)` is all it takes. The loss is Σ w · ce / Σ w over the global batch, all

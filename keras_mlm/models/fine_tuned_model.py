@@ -1,7 +1,7 @@
 """What fine-tuned models share: an encoder, one dense layer, the loss and the logs."""
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any, Self
 
 import keras
@@ -11,21 +11,23 @@ from keras import ops
 from keras_mlm.config import BertConfig
 from keras_mlm.errors import InputError
 from keras_mlm.layers.modeling.dropout import Dropout
-from keras_mlm.layers.modeling.replicas import global_sum
+from keras_mlm.layers.modeling.replicas import check_strategy, global_sum
 from keras_mlm.losses import cross_entropy_sums, weighted_mean_loss
-from keras_mlm.metrics import GlobalMean, accuracy_sums
+from keras_mlm.metrics import GlobalMean, accuracy_sums, global_means
 from keras_mlm.models.bert_backbone import BertBackbone
+from keras_mlm.models.row_batches import padded, row_batches
+from keras_mlm.models.training_step import TrainingStep
 
-# Positions computed at a time when predicting.
-_POSITIONS_A_BATCH = 8192
+__all__ = ["FineTunedModel", "padded"]
 
 
-class FineTunedModel(keras.Model):
+class FineTunedModel(TrainingStep, keras.Model):
     """A `BertBackbone` with a dense layer of classes on top; the base of models that are fine-tuned.
 
-    `compile(optimizer)` and `fit(dataset)` of (inputs, labels) batches are all it takes. Labels are class numbers; a
-    negative one is ignored. The loss is Σ w · ce / Σ w over the global batch; logs hold `loss` and `accuracy`, means
-    over everything seen since the epoch or evaluation began.
+    `compile(optimizer)` and `fit(dataset)` of (inputs, labels) or (inputs, labels, weights) batches are all it takes.
+    Labels are class numbers; a negative one is ignored. The loss is Σ w · ce / Σ w over the global batch, all replicas
+    and micro-batches together; logs hold `loss` and `accuracy`, means over everything seen since the epoch or
+    evaluation began.
 
     Args:
         config: `BertConfig`, the architecture of the encoder; whether it has a pooler is the class's own matter.
@@ -73,15 +75,15 @@ class FineTunedModel(keras.Model):
 
     @classmethod
     def from_encoder(
-        cls, model: Any, classes: Sequence[str], *, length: int | None = None, dropout: float | None = None
+        cls, model: Any, classes: Sequence[str], *, dropout: float | None = None, **options: Any
     ) -> Self:
         """Return a new model over the encoder weights of a trained one; what that one lacks starts anew.
 
         Args:
             model: `BertPretrainer` or fine-tuned model with a tokenizer, as `load_model` gives it.
             classes: sequence of str, names of the classes.
-            length: int, the longest row in tokens. Defaults to the encoder's.
             dropout: float in [0, 1), of the fine-tuning. Defaults to the encoder's.
+            **options: what else the class takes, such as `length`.
 
         Returns:
             A model whose dense layer, and whose pooler where the other has none, are new.
@@ -92,7 +94,7 @@ class FineTunedModel(keras.Model):
             ```
         """
         config = model.config if dropout is None else dataclasses.replace(model.config, dropout=dropout)
-        new = cls(config, classes, model.tokenizer, length=length)
+        new = cls(config, classes, model.tokenizer, **options)
         old = {weight.path.split("backbone/", 1)[-1]: weight for weight in model.backbone.weights}
         for weight in new.backbone.weights:
             source = old.get(weight.path.split("backbone/", 1)[-1])
@@ -114,40 +116,81 @@ class FineTunedModel(keras.Model):
         hidden = encoded["pooled_output" if self.pooled else "sequence_output"]
         return self.dense(self.dropout(hidden, training=training))
 
-    def compile(self, optimizer: Any, *, jit_compile: bool = False, **kwargs: Any) -> None:
+    def compile(
+        self, optimizer: Any, *, micro_batches: int = 1, jit_compile: bool = False, **kwargs: Any
+    ) -> None:
         """Set the optimizer; the loss and the metrics are the model's own.
 
         Args:
             optimizer: Keras optimizer or its name.
+            micro_batches: int, equal parts in which each replica works through its rows of a step. Defaults to `1`.
             jit_compile: bool, whether XLA compiles the step, once for each width of rows. Defaults to `False`.
             **kwargs: `run_eagerly` and others of `keras.Model.compile`.
+
+        Raises:
+            InputError: the model was built outside the scope of the strategy it is compiled in, or several replicas are
+                to run a step that XLA compiles.
         """
+        check_strategy(self, jit_compile)
+        self.micro_batches = micro_batches
         super().compile(optimizer=optimizer, jit_compile=jit_compile, **kwargs)
 
-    def _maybe_symbolic_build(self, iterator: Any = None, data_batch: Any = None) -> None:
-        # As in BertPretrainer: Keras would take the mean of the replicas' boolean masks.
-        if self.optimizer is not None and not self.optimizer.built:
-            with self.distribute_strategy.scope():
-                self.optimizer.build(self.trainable_variables)
+    def unpacked(self, data: Any) -> tuple[Any, Any, Any]:
+        """Return inputs, labels and weights of a batch, a weight a label."""
+        x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
+        return x, y, self.label_weights(y, sample_weight)
+
+    def label_weights(self, y: Any, sample_weight: Any = None) -> Any:
+        """Return what each label counts, float32 in the shape of the class numbers; 0 for the ignored ones."""
+        if y is None:
+            raise InputError("fit and evaluate need batches of (inputs, labels) as labelled_batches gives them")
+        weights = ops.cast(ops.cast(y, "int32") >= 0, "float32")
+        return weights if sample_weight is None else weights * ops.cast(sample_weight, "float32")
+
+    def global_weights(self, sample_weight: Any) -> Any:
+        """Return Σ w over the rows of all replicas: what the loss is divided by."""
+        return global_sum(ops.sum(sample_weight))
+
+    def share_of_loss(self, y: Any, y_pred: Any, sample_weight: Any, weights: Any) -> Any:
+        """Return what these rows contribute to the loss of the global batch, and add them to the reported loss.
+
+        Args:
+            y: int tensor of class numbers.
+            y_pred: logits.
+            sample_weight: float32 tensor, as `label_weights` returns it.
+            weights: float32 scalar, Σ w of the global batch, as `global_weights` returns it.
+
+        Returns:
+            Float32 scalar; 0 where nothing has a weight.
+        """
+        total, weight = self.loss_sums(y, y_pred, sample_weight)
+        self.loss_mean.update_state(ops.stop_gradient(total), weight)
+        return weighted_mean_loss(total, weights)
+
+    def loss_sums(self, labels: Any, logits: Any, weights: Any) -> tuple[Any, Any]:
+        """Return Σ w · ce and Σ w of some rows."""
+        return cross_entropy_sums(ops.maximum(ops.cast(labels, "int32"), 0), logits, weights)
+
+    def accuracy_sums(self, labels: Any, logits: Any, weights: Any) -> tuple[Any, Any]:
+        """Return Σ w · [right] and Σ w of some rows."""
+        return accuracy_sums(labels, logits, weights)
 
     def compute_loss(
         self, x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None, training: bool = True
     ) -> Any:
         """Return the loss: under a strategy this replica's share, so that the shares' gradients add up exactly."""
-        if y is None:
-            raise InputError("fit and evaluate need batches of (inputs, labels) as labelled_batches gives them")
-        total, weight = cross_entropy_sums(*_labels_logits_weights(y, y_pred, sample_weight))
-        self.loss_mean.update_state(ops.stop_gradient(total), weight)
-        return weighted_mean_loss(total, global_sum(weight))
+        weights = self.label_weights(y, sample_weight)
+        return self.share_of_loss(y, y_pred, weights, self.global_weights(weights))
 
     def compute_metrics(self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None) -> dict[str, Any]:
         """Add the batch to the metrics and return their values so far."""
-        self.accuracy_mean.update_state(*accuracy_sums(*_labels_logits_weights(y, y_pred, sample_weight)))
+        self.accuracy_mean.update_state(*self.accuracy_sums(y, y_pred, self.label_weights(y, sample_weight)))
         return self.get_metrics_result()
 
     def get_metrics_result(self) -> dict[str, Any]:
         """Return the logs, means over all that was seen since the last reset."""
-        return {"loss": self.loss_mean.result(), "accuracy": self.accuracy_mean.result()}
+        means = [self.loss_mean, self.accuracy_mean]
+        return dict(zip([mean.name for mean in means], global_means(means), strict=True))
 
     def class_numbers(self, labels: Sequence[str]) -> np.ndarray:
         """Return names of classes as numbers, int32 `(batch,)`. Raises `InputError` and lists the unknown names."""
@@ -160,56 +203,21 @@ class FineTunedModel(keras.Model):
     def logits(self, rows: Sequence[dict[str, np.ndarray]]) -> list[np.ndarray]:
         """Return the logits of encoded rows, float32; rows of about one length are computed together."""
         answers: list[np.ndarray] = [np.zeros(0)] * len(rows)
-        for indices in _by_length([len(row["token_ids"]) for row in rows]):
-            batch = padded([rows[index] for index in indices], self.tokenizer.pad_token_id)
+        for indices, batch in row_batches(rows, self.tokenizer.pad_token_id):
             found = ops.convert_to_numpy(ops.cast(self(batch, training=False), "float32"))
             for index, row in zip(indices, found, strict=True):
                 answers[index] = row
         return answers
 
+    def head_config(self) -> dict[str, Any]:
+        """Return as plain data what the model has besides its encoder; a model folder's `config.json` holds it, too."""
+        return {"classes": self.classes, "length": self.length}
+
     def get_config(self) -> dict[str, Any]:
         """Return plain data that `from_config` builds an equal model from, without a tokenizer."""
-        return {"config": self.config.to_dict(), "classes": self.classes, "length": self.length, "name": self.name}
+        return {"config": self.config.to_dict(), **self.head_config(), "name": self.name}
 
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> Self:
         """Return the model that `get_config` described, with new weights."""
-        return cls(
-            BertConfig.from_dict(config["config"]), config["classes"], length=config["length"], name=config["name"]
-        )
-
-
-def padded(rows: Sequence[dict[str, np.ndarray]], pad_token_id: int) -> dict[str, np.ndarray]:
-    """Return encoded rows as one batch, filled up to the longest.
-
-    Args:
-        rows: sequence of dicts with `token_ids` and `segment_ids`, int32 `(tokens,)`.
-        pad_token_id: int, what `token_ids` are filled up with.
-
-    Returns:
-        Dict of `token_ids`, `segment_ids` int32 and `padding_mask` bool, each `(batch, longest)`.
-    """
-    lengths = np.array([len(row["token_ids"]) for row in rows])
-    mask = np.arange(lengths.max())[None, :] < lengths[:, None]
-    batch = {"token_ids": np.full(mask.shape, pad_token_id, "int32"), "segment_ids": np.zeros(mask.shape, "int32")}
-    for name, values in batch.items():
-        values[mask] = np.concatenate([row[name] for row in rows])
-    return {**batch, "padding_mask": mask}
-
-
-def _by_length(lengths: Sequence[int]) -> Iterator[np.ndarray]:
-    """Give indices of rows, the shortest first, as many at a time as fit when padded to the longest of them."""
-    order, start = np.argsort(np.array(lengths, int), kind="stable"), 0
-    while start < len(order):
-        area = np.array(lengths)[order[start:]] * np.arange(1, len(order) - start + 1)
-        stop = start + max(1, int(np.searchsorted(area, _POSITIONS_A_BATCH, side="right")))
-        yield order[start:stop]
-        start = stop
-
-
-def _labels_logits_weights(labels: Any, logits: Any, sample_weight: Any) -> tuple[Any, Any, Any]:
-    labels = ops.cast(labels, "int32")
-    weights = ops.cast(labels >= 0, "float32")
-    if sample_weight is not None:
-        weights = weights * ops.cast(sample_weight, "float32")
-    return ops.maximum(labels, 0), logits, weights
+        return cls(**{**config, "config": BertConfig.from_dict(config["config"])})

@@ -25,7 +25,7 @@ class TensorFlowStep:
 
     def train_step(self: Any, data: Any) -> dict[str, Any]:
         """Take one step on this replica's rows."""
-        x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
+        x, y, sample_weight = self.unpacked(data)
         weights = self.global_weights(sample_weight)
         gradients: list[Any] = []
         losses: list[Any] = []
@@ -43,6 +43,10 @@ class TensorFlowStep:
         norm = norm / tf.cast(self.optimizer.scale_loss(tf.constant(1.0)), norm.dtype)
         self.optimizer.apply(gradients, self.trainable_variables)
         return {**self.get_metrics_result(), "step_loss": global_sum(tf.add_n(losses)), "gradient_norm": norm}
+
+    def unpacked(self, data: Any) -> tuple[Any, Any, Any]:
+        """Return inputs, labels and weights of a batch; none of them is `None`."""
+        return keras.utils.unpack_x_y_sample_weight(data)
 
     def _gradients_of(self: Any, x: Any, y: Any, sample_weight: Any, weights: Any) -> tuple[Any, list[Any]]:
         with tf.GradientTape() as tape:

@@ -8,9 +8,7 @@ from keras import ops
 
 from keras_mlm.errors import InputError
 from keras_mlm.models.candidate import Candidate
-
-# Positions computed at a time: rows of about the same length share a batch, so little of it is padding.
-_POSITIONS_A_BATCH = 8192
+from keras_mlm.models.row_batches import row_batches
 
 
 class TextMethods:
@@ -148,22 +146,8 @@ class TextMethods:
 
     def _batches(self, rows: list[np.ndarray]) -> Iterator[tuple[np.ndarray, dict[str, np.ndarray]]]:
         """Give (indices of rows, padded batch), the shortest rows first."""
-        lengths = np.array([len(row) for row in rows], int)
-        order, start = np.argsort(lengths, kind="stable"), 0
-        while start < len(order):
-            # As many rows as fit when each is as long as the longest of them.
-            area = lengths[order[start:]] * np.arange(1, len(order) - start + 1)
-            stop = start + max(1, int(np.searchsorted(area, _POSITIONS_A_BATCH, side="right")))
-            indices = order[start:stop]
-            width = int(lengths[indices[-1]])
-            padding_mask = np.arange(width)[None, :] < lengths[indices][:, None]
-            token_ids = np.full((len(indices), width), self.tokenizer.pad_token_id, "int32")
-            token_ids[padding_mask] = np.concatenate([rows[index] for index in indices])
-            yield (
-                indices,
-                {"token_ids": token_ids, "segment_ids": np.zeros_like(token_ids), "padding_mask": padding_mask},
-            )
-            start = stop
+        single = [{"token_ids": row, "segment_ids": np.zeros_like(row)} for row in rows]
+        return row_batches(single, self.tokenizer.pad_token_id)
 
     def _masked_lm_logits(self, batch: dict[str, np.ndarray], mask_positions: np.ndarray) -> Any:
         inputs = {**batch, "mask_positions": mask_positions.astype("int32")}

@@ -13,6 +13,7 @@ from keras_mlm.errors import InputError
 from keras_mlm.model_folder import load_model, load_pretrainer, save_model, write_metrics
 from keras_mlm.models.bert_pretrainer import BertPretrainer
 from keras_mlm.models.bert_text_classifier import BertTextClassifier
+from keras_mlm.row_cutting import LONG_TEXT, window_starts
 from keras_mlm.tokenizers.vocabulary_file import SPECIAL_TOKENS
 from keras_mlm.tokenizers.word_piece_tokenizer import WordPieceTokenizer
 
@@ -27,9 +28,13 @@ def config(**entries):
     return BertConfig(len(VOCABULARY), **{**sizes, "dropout": 0.0, "initializer_range": 0.2, **entries})
 
 
+HEAD = ("long_text", "multi_label", "temperature")
+
+
 def make(seed=0, length=16, classes=CLASSES, **entries):
     keras.utils.set_random_seed(seed)
-    return BertTextClassifier(config(**entries), classes, WordPieceTokenizer(VOCABULARY), length=length)
+    head = {name: entries.pop(name) for name in HEAD if name in entries}
+    return BertTextClassifier(config(**entries), classes, WordPieceTokenizer(VOCABULARY), length=length, **head)
 
 
 def batches(model, **options):
@@ -113,6 +118,121 @@ def test_negative_labels_contribute_nothing():
         np.testing.assert_allclose(one, other, atol=1e-6)
 
 
+def test_micro_batches_change_nothing_however_unevenly_the_weights_lie():
+    """What `TensorFlowStep` promises: the mean of the parts' means would be another step."""
+    weights, steps = [1.0, 0.0, 0.0, 0.0, 2.0, 0.5], []
+    for parts in (1, 3):
+        model = make()
+        model.compile(keras.optimizers.SGD(0.5), micro_batches=parts)
+        logs = model.fit(batches(model, batch_size=6, shuffle=False, weights=weights), verbose=0).history
+        steps.append([logs["loss"][0], *(weight for weight in model.get_weights())])
+    for one, other in zip(*steps, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-6)
+
+
+def test_weights_are_repetitions():
+    model = make()
+    inputs, labels = next(iter(batches(model, batch_size=6, shuffle=False)))
+    twice = {name: tf.concat([value, value[:1]], 0) for name, value in inputs.items()}
+    _, expected = gradients(model, twice, tf.concat([labels, labels[:1]], 0))
+    with tf.GradientTape() as tape:
+        loss = model.compute_loss(inputs, labels, model(inputs), tf.constant([2.0, 1, 1, 1, 1, 1]))
+    for one, other in zip(tape.gradient(loss, model.trainable_variables), expected, strict=True):
+        np.testing.assert_allclose(tf.convert_to_tensor(one), other, atol=1e-6)
+
+
+# === Several labels ===
+
+
+def test_a_text_may_have_several_classes_or_none():
+    labels = [["sport"], ["politics"], ["中国"], ["sport", "中国"], [], ["politics", "sport"]]
+    model = make(multi_label=True)
+    numbers = model.class_numbers(labels)
+    np.testing.assert_array_equal(numbers[[3, 4]], [[0, 1, 1], [0, 0, 0]])
+    model.compile(keras.optimizers.Adam(1e-2))
+    model.fit(labelled_batches(model.encode(TEXTS), numbers, batch_size=4), epochs=60, verbose=0)
+    answer = model.predict_texts(TEXTS)
+    assert [sorted(found) for found in answer.labels] == [sorted(wanted) for wanted in labels]
+    logs = model.evaluate(labelled_batches(model.encode(TEXTS), numbers, batch_size=4), verbose=0, return_dict=True)
+    p = answer.probabilities
+    np.testing.assert_allclose(logs["loss"], -np.mean(np.log(np.where(numbers > 0, p, 1 - p))), rtol=1e-3)
+    assert logs["accuracy"] == 1.0
+    with pytest.raises(InputError, match="art"):
+        model.class_numbers([["sport", "art"]])
+
+
+def test_temperature_changes_probabilities_and_never_the_answer():
+    for multi_label in (False, True):
+        model = make(multi_label=multi_label)
+        before = model.predict_texts(TEXTS)
+        model.temperature = 2.0
+        after = model.predict_texts(TEXTS)
+        assert after.labels == before.labels
+        if multi_label:
+            expected = 1 / (1 + np.sqrt((1 - before.probabilities) / before.probabilities))
+        else:
+            roots = np.sqrt(before.probabilities)
+            expected = roots / roots.sum(axis=1, keepdims=True)
+        np.testing.assert_allclose(after.probabilities, expected, rtol=1e-4)
+
+
+# === Long texts ===
+
+
+def tokens(model, row):
+    return " ".join(model.tokenizer.id_to_token(number) for number in row["token_ids"])
+
+
+def test_head_tail_keeps_the_beginning_and_the_end():
+    model = make(length=8, long_text="head_tail")
+    (row,) = model.encode(["won they cup the the the the bill was passed"])
+    assert tokens(model, row) == "[CLS] won they cup bill was passed [SEP]"
+    (row,) = model.encode(["won they cup the bill was"])  # fits: nothing is left out, nothing is there twice
+    assert tokens(model, row) == "[CLS] won they cup the bill was [SEP]"
+    model = make(length=10, long_text="head_tail")
+    (row,) = model.encode([("won they the the the cup .", "bill was the the the the passed")])
+    assert tokens(model, row) == "[CLS] won they cup . [SEP] bill was passed [SEP]"
+
+
+@given(st.integers(0, 200), st.integers(6, 40))
+@settings(max_examples=60, deadline=None)
+def test_windows_lose_no_token_and_neighbours_overlap(tokens, room):
+    starts = window_starts(tokens, room)
+    assert starts[0] == 0 and starts == sorted(set(starts))
+    assert starts[-1] + room == tokens if tokens > room else starts == [0]
+    for one, other in zip(starts, starts[1:], strict=False):
+        assert room - (other - one) >= room // 4
+
+
+def test_windows_of_a_text_are_one_example():
+    model = make(length=8, long_text="windows")
+    long = "won they cup the bill was passed . won cup"
+    rows = model.encode([long, "won .", long])
+    assert [int(row["text_index"]) for row in rows] == [0, 0, 1, 2, 2]
+    assert tokens(model, rows[1]) == "[CLS] bill was passed . won cup [SEP]"
+    # A text's logits are the mean of its windows'.
+    logits = model.text_logits(rows)
+    np.testing.assert_allclose(logits[0], np.mean(model.logits(rows[:2]), axis=0), atol=1e-6)
+    np.testing.assert_allclose(logits, model.text_logits(model.encode([long, "won .", long])), atol=1e-6)
+    expected = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(model.predict_texts([long, "won .", long]).probabilities, expected, rtol=1e-4)
+    # Each window weighs 1 / windows, times what the text weighs.
+    dataset = labelled_batches(rows, np.array([0, 1, 2]), shuffle=False, weights=[1.0, 1.0, 3.0])
+    _, labels, weights = next(iter(dataset))
+    assert labels.numpy().tolist() == [0, 0, 1, 2, 2]
+    np.testing.assert_allclose(weights, [0.5, 0.5, 1.0, 1.5, 1.5])
+    with pytest.raises(InputError, match="2 texts and 3 labels"):
+        labelled_batches(rows[:3], np.array([0, 1, 2]))
+    with pytest.raises(InputError, match="single texts"):
+        model.encode([("a", "pair")])
+
+
+def test_a_text_that_fits_is_the_same_row_under_every_rule():
+    rows = [make(long_text=rule).encode(TEXTS) for rule in LONG_TEXT]
+    for one, other in zip(rows[0] * 2, rows[1] + rows[2], strict=True):
+        np.testing.assert_array_equal(one["token_ids"], other["token_ids"])
+
+
 @pytest.mark.parametrize("next_sentence", [True, False])
 def test_encoder_and_pooler_come_from_the_pretrained_model(next_sentence):
     keras.utils.set_random_seed(7)
@@ -144,17 +264,35 @@ def test_the_first_batches_of_two_epochs_differ_and_a_seed_gives_them_again():
 
 
 def test_a_loaded_classifier_is_the_saved_one(tmp_path):
-    model = make(norm="pre", position="rotary")
+    model = make(norm="pre", position="rotary", long_text="head_tail", temperature=1.5)
     save_model(model, str(tmp_path / "topics"), metrics={"dev_accuracy": 0.5})
     loaded = load_model(str(tmp_path / "topics"))
     assert isinstance(loaded, BertTextClassifier)
     assert (loaded.classes, loaded.length, loaded.config) == (CLASSES, 16, model.config)
     np.testing.assert_array_equal(loaded.predict_texts(TEXTS).probabilities, model.predict_texts(TEXTS).probabilities)
     write_metrics(str(tmp_path / "topics"), {"test_accuracy": 0.25})
+    assert loaded.head_config() == model.head_config()
     card = (tmp_path / "topics/README.md").read_text()
     assert "text-classification" in card and "`中国`" in card and "| test_accuracy | 0.25 |" in card
     again = BertTextClassifier.from_config(model.get_config())
     assert again.get_config() == model.get_config()
+    assert "beginning and end" in card and "temperature 1.5" in card
+    # A temperature is measured after training: it may change, the rule for long texts may not.
+    model.temperature = 1.25
+    save_model(model, str(tmp_path / "topics"))
+    assert load_model(str(tmp_path / "topics")).temperature == 1.25
+    with pytest.raises(InputError, match="long_text"):
+        save_model(make(norm="pre", position="rotary"), str(tmp_path / "topics"))
+
+
+def test_a_folder_from_before_these_entries_is_read(tmp_path):
+    save_model(make(), str(tmp_path / "m"))
+    path = tmp_path / "m/config.json"
+    path.write_text(json.dumps({k: v for k, v in json.loads(path.read_text()).items() if k not in HEAD}))
+    loaded = load_model(str(tmp_path / "m"))
+    assert (loaded.long_text, loaded.multi_label, loaded.temperature) == ("truncate", False, 1.0)
+    save_model(loaded, str(tmp_path / "m"))
+    assert set(HEAD) <= set(json.loads(path.read_text()))
 
 
 def test_a_classifier_is_no_pretrained_model_and_other_classes_are_another_model(tmp_path):
@@ -177,6 +315,10 @@ def test_a_classifier_is_no_pretrained_model_and_other_classes_are_another_model
         ({"length": 4096}, "length"),
         ({"length": "16"}, "length"),
         ({"head": "os.system"}, "head"),
+        ({"long_text": "middle"}, "long_text"),
+        ({"multi_label": "yes"}, "multi_label"),
+        ({"temperature": 0}, "temperature"),
+        ({"temperature": True}, "temperature"),
         ({"class": "BertPretrainer"}, "classes"),
     ],
 )

@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from keras_mlm.errors import InputError
 from keras_mlm.layers.preprocessing.preprocessing_layer import PreprocessingLayer, as_ragged
+from keras_mlm.row_cutting import kept_lengths
 
 
 @keras.saving.register_keras_serializable(package="keras_mlm")
@@ -151,8 +152,7 @@ class SegmentPacker(PreprocessingLayer):
             begin_b = end = length_a[:, None] + 2
         else:
             room = self.sequence_length - 3
-            length_a = tf.minimum(first[1], tf.maximum(room - second[1], room - room // 2))
-            length_b = tf.minimum(second[1], tf.maximum(room - first[1], room // 2))
+            length_a, length_b = kept_lengths(first[1], second[1], room, tf.minimum, tf.maximum)
             is_pair = tf.minimum(length_b, 1)  # an empty B has no [SEP]
             starts = [ones, start_a, 2 * ones, second[0], 2 * ones]
             lengths = [ones, length_a, ones, length_b, is_pair]
