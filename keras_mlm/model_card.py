@@ -143,7 +143,9 @@ def classifier_card(
         calibration="Probabilities are not calibrated."
         if head["temperature"] == 1.0
         else f"Probabilities are calibrated on held-out examples (temperature {head['temperature']:.3g}).",
-        model=markdown_table({**_model_entries(config, tokenizer), "longest text": f"{head['length']} tokens, {longer}"}),
+        model=markdown_table(
+            {**_model_entries(config, tokenizer), "longest text": f"{head['length']} tokens, {longer}"}
+        ),
         training=markdown_table(training or {}),
         results=markdown_table(metrics or {}),
     )

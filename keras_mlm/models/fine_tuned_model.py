@@ -74,9 +74,7 @@ class FineTunedModel(TrainingStep, keras.Model):
         self.build()
 
     @classmethod
-    def from_encoder(
-        cls, model: Any, classes: Sequence[str], *, dropout: float | None = None, **options: Any
-    ) -> Self:
+    def from_encoder(cls, model: Any, classes: Sequence[str], *, dropout: float | None = None, **options: Any) -> Self:
         """Return a new model over the encoder weights of a trained one; what that one lacks starts anew.
 
         Args:
@@ -116,9 +114,7 @@ class FineTunedModel(TrainingStep, keras.Model):
         hidden = encoded["pooled_output" if self.pooled else "sequence_output"]
         return self.dense(self.dropout(hidden, training=training))
 
-    def compile(
-        self, optimizer: Any, *, micro_batches: int = 1, jit_compile: bool = False, **kwargs: Any
-    ) -> None:
+    def compile(self, optimizer: Any, *, micro_batches: int = 1, jit_compile: bool = False, **kwargs: Any) -> None:
         """Set the optimizer; the loss and the metrics are the model's own.
 
         Args:
