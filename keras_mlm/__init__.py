@@ -31,11 +31,14 @@ _MODULES = {
     "BertBackbone": "keras_mlm.models.bert_backbone",
     "BertPretrainer": "keras_mlm.models.bert_pretrainer",
     "BertTextClassifier": "keras_mlm.models.bert_text_classifier",
+    "BertTokenClassifier": "keras_mlm.models.bert_token_classifier",
     "load_model": "keras_mlm.model_folder",
     "save_model": "keras_mlm.model_folder",
     # === Fine-tuning ===
     "labelled_batches": "keras_mlm.data.labelled_batches",
     "read_labelled_texts": "keras_mlm.data.labelled_texts",
+    "read_tagged_words": "keras_mlm.data.tagged_words",
+    "TaggingMetrics": "keras_mlm.training.tagging_metrics",
     # === Training ===
     "ProgressLine": "keras_mlm.training.progress_line",
     "TrainingBudget": "keras_mlm.training.training_budget",

@@ -6,6 +6,7 @@ from keras_mlm.data.labelled_batches import labelled_batches as labelled_batches
 from keras_mlm.data.labelled_texts import read_labelled_texts as read_labelled_texts
 from keras_mlm.data.prepare_corpus import prepare_corpus as prepare_corpus
 from keras_mlm.data.pretraining_dataset import PretrainingDataset as PretrainingDataset
+from keras_mlm.data.tagged_words import read_tagged_words as read_tagged_words
 from keras_mlm.data.train_vocabulary import train_vocabulary as train_vocabulary
 from keras_mlm.errors import InputError as InputError
 from keras_mlm.errors import Interrupted as Interrupted
@@ -31,11 +32,13 @@ from keras_mlm.model_folder import save_model as save_model
 from keras_mlm.models.bert_backbone import BertBackbone as BertBackbone
 from keras_mlm.models.bert_pretrainer import BertPretrainer as BertPretrainer
 from keras_mlm.models.bert_text_classifier import BertTextClassifier as BertTextClassifier
+from keras_mlm.models.bert_token_classifier import BertTokenClassifier as BertTokenClassifier
 from keras_mlm.tokenizers.learn_vocabulary import learn_vocabulary as learn_vocabulary
 from keras_mlm.tokenizers.word_piece_tokenizer import WordPieceTokenizer as WordPieceTokenizer
 from keras_mlm.training.distribution import strategy_from as strategy_from
 from keras_mlm.training.optimizers import optimizer_from as optimizer_from
 from keras_mlm.training.progress_line import ProgressLine as ProgressLine
+from keras_mlm.training.tagging_metrics import TaggingMetrics as TaggingMetrics
 from keras_mlm.training.training_budget import TrainingBudget as TrainingBudget
 from keras_mlm.training.training_checkpoint import TrainingCheckpoint as TrainingCheckpoint
 

@@ -87,6 +87,48 @@ labels, probabilities = load_model("saved_models/{name}").predict_texts(["A text
 It knows the classes above and no other{instead}. {calibration}
 """
 
+_TAGGER_CARD = """\
+---
+library_name: keras
+pipeline_tag: token-classification
+tags: [bert, token-classification, keras_mlm]
+---
+
+# {name}
+
+A BERT that tags words with {count} tags, fine-tuned with keras_mlm.
+
+## Model
+
+{model}
+
+Tags: {classes}.
+
+## Training
+
+{training}
+
+## Results
+
+{results}
+
+Figures count words and, where tags spell spans, whole spans with the right type: precision, recall and F1 as the CoNLL
+evaluation counts them.
+
+## Use
+
+```python
+from keras_mlm import load_model
+
+for span in load_model("saved_models/{name}").predict_texts(["A text."])[0]:
+    print(span.text, span.label, span.start, span.end)
+```
+
+## Limits
+
+It knows the tags above and no other. Texts are best split into words as its training text was.
+"""
+
 
 def model_card(
     name: str,
@@ -146,6 +188,28 @@ def classifier_card(
         model=markdown_table(
             {**_model_entries(config, tokenizer), "longest text": f"{head['length']} tokens, {longer}"}
         ),
+        training=markdown_table(training or {}),
+        results=markdown_table(metrics or {}),
+    )
+
+
+def tagger_card(
+    name: str,
+    config: BertConfig,
+    tokenizer: "WordPieceTokenizer",
+    classes: Sequence[str],
+    length: int,
+    *,
+    training: dict[str, Any] | None = None,
+    metrics: dict[str, Any] | None = None,
+) -> str:
+    """Return the Markdown text of the card of a tagger; arguments as `classifier_card`."""
+    entries = {**_model_entries(config, tokenizer), "longest text": f"any; windows of {length} tokens"}
+    return _TAGGER_CARD.format(
+        name=name,
+        count=len(classes),
+        classes=", ".join(f"`{label}`" for label in classes),
+        model=markdown_table(entries),
         training=markdown_table(training or {}),
         results=markdown_table(metrics or {}),
     )

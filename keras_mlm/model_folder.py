@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from keras_mlm.config import FORMAT_VERSION, BertConfig, dump_json
 from keras_mlm.errors import InputError, RunError
-from keras_mlm.model_card import classifier_card, model_card
+from keras_mlm.model_card import classifier_card, model_card, tagger_card
 from keras_mlm.settings import settings_difference
 from keras_mlm.weights_file import check_weights_file
 
@@ -30,6 +30,7 @@ _HEADS: dict[str, dict[str, Any]] = {
     "BertTextClassifier": {
         "classes": None, "length": None, "long_text": "truncate", "multi_label": False, "temperature": 1.0
     },
+    "BertTokenClassifier": {"classes": None, "length": None},
 }  # fmt: skip
 # What may change from one saving to the next: it is measured after training.
 _MEASURED = ("temperature",)
@@ -42,7 +43,8 @@ def save_model(model: "BertPretrainer | FineTunedModel", folder: str, *, metrics
     there. Saving again replaces the weights of the same model; other files of the folder (runs, exports) stay.
 
     Args:
-        model: BertPretrainer or BertTextClassifier with a tokenizer. Its weights are written, no state of an optimizer.
+        model: BertPretrainer, BertTextClassifier or BertTokenClassifier with a tokenizer. Its weights are written, no
+            state of an optimizer.
         folder: str, local or remote path of the model folder; made if absent.
         metrics: dict of str to plain values, added to what `metrics.json` holds. Defaults to `None`.
 
@@ -96,7 +98,7 @@ def load_model(folder: str) -> Any:
         folder: str, local or remote path of a model folder.
 
     Returns:
-        A `BertPretrainer` or `BertTextClassifier`, not compiled.
+        A `BertPretrainer`, `BertTextClassifier` or `BertTokenClassifier`, not compiled.
 
     Raises:
         InputError: a file is missing or damaged, the vocabulary is another one, or an entry is unknown.
@@ -109,6 +111,7 @@ def load_model(folder: str) -> Any:
     """
     from keras_mlm.models.bert_pretrainer import BertPretrainer
     from keras_mlm.models.bert_text_classifier import BertTextClassifier
+    from keras_mlm.models.bert_token_classifier import BertTokenClassifier
     from keras_mlm.tokenizers.word_piece_tokenizer import WordPieceTokenizer
 
     entries = read_model_config(folder)
@@ -126,7 +129,8 @@ def load_model(folder: str) -> Any:
     with _local(tf.io.gfile.join(folder, WEIGHTS)) as path:
         check_weights_file(path)
         try:
-            kind: Any = {cls.__name__: cls for cls in (BertPretrainer, BertTextClassifier)}[entries["class"]]
+            kinds: Any = (BertPretrainer, BertTextClassifier, BertTokenClassifier)
+            kind = {cls.__name__: cls for cls in kinds}[entries["class"]]
             head = {name: entries[name] for name in _HEADS[entries["class"]]}
             model = kind(config, tokenizer=tokenizer, **head)
             model.load_weights(path)
@@ -216,6 +220,8 @@ def _card(folder: str, config: dict[str, Any], tokenizer: "WordPieceTokenizer", 
     name, model = Path(folder).absolute().name, BertConfig.from_dict(config["model"])
     if fine_tuned:
         head = {name: config[name] for name in _HEADS[config["class"]]}
+        if config["class"] == "BertTokenClassifier":
+            return tagger_card(name, model, tokenizer, **head, training=training, metrics=metrics)
         return classifier_card(name, model, tokenizer, head, training=training, metrics=metrics)
     return model_card(name, model, tokenizer, training=training, metrics=metrics)
 

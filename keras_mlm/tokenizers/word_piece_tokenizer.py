@@ -13,6 +13,7 @@ from keras_mlm.tokenizers.detokenizer import Detokenizer
 from keras_mlm.tokenizers.exact_word_piece import ExactWordPiece
 from keras_mlm.tokenizers.fast_word_piece import FastWordPiece
 from keras_mlm.tokenizers.normalization import Normalization, strips_accents
+from keras_mlm.tokenizers.text_words import TextWords, text_words
 from keras_mlm.tokenizers.tokenized_text import TokenizedText
 from keras_mlm.tokenizers.vocabulary_file import (
     SPECIAL_TOKENS,
@@ -142,6 +143,20 @@ class WordPieceTokenizer:
             token_ids, starts, ends = self._word_pieces.tokenize_with_offsets(texts)
         word_starts = tf.logical_not(tf.gather(tf.constant(self.continuation), token_ids.values))
         return TokenizedText(token_ids, token_ids.with_values(word_starts), starts, ends)
+
+    def words(self, texts: Sequence[str]) -> TextWords:
+        """The words that texts are split into, with their pieces and places: a Chinese character is a word.
+
+        Args:
+            texts: sequence of str.
+
+        Returns:
+            `TextWords` of arrays.
+        """
+        token_ids, *rest = self.tokenize_with_offsets(list(texts))
+        word_starts, starts, ends = (values.values.numpy() for values in rest)
+        splits = token_ids.row_splits.numpy()
+        return text_words(texts, token_ids.values.numpy(), word_starts, starts, ends, splits)
 
     def detokenize(self, token_ids: Any) -> tf.Tensor:
         """Readable text of token ids: pieces joined, words spaced, [PAD] left out.
