@@ -19,7 +19,8 @@ from keras_mlm.tag_scheme import first_illegal
 
 LENGTH, SLOTS, HIDDEN = 16, 40, 32
 TEXTS = ["Paris is the capital of France .", "", "中 国", "the the unknownword paris", "paris capitals " * 5,
-         "of france . " * 13, "e\u0301t\u00e9 \u2764\ufe0f \uff11\uff12 \u00bd 中国\U0001f469\u200d\U0001f4bb"]  # fmt: skip
+         "of france . " * 13,
+         "e\u0301t\u00e9 \u2764\ufe0f \uff11\uff12 \u00bd 中国\U0001f469\u200d\U0001f4bb"]  # fmt: skip
 COUNTS = {"token_count": [None], "truncated": [None], "unknown_count": [None]}
 TEXT = {"text": (tf.string, [None])}
 IDS = {name: (tf.int32, [None, LENGTH]) for name in ("token_ids", "segment_ids", "padding_mask")}
@@ -98,7 +99,9 @@ def _fifty():
     return [texts[start : start + 50] for start in range(0, len(texts), 50)]
 
 
-@given(st.lists(st.text("paris of中国s\u0301\u200d.\u00bd\ufb01\ufe0f \U0001f469", max_size=60), min_size=1, max_size=4))
+@given(
+    st.lists(st.text("paris of中国s\u0301\u200d.\u00bd\ufb01\ufe0f \U0001f469", max_size=60), min_size=1, max_size=4)
+)
 @settings(max_examples=25, deadline=None)
 def test_any_texts_together(tagger, served_tagger, texts):
     check(tagger, served_tagger("tag", text=texts), texts)
@@ -169,7 +172,9 @@ def test_the_most_probable_tags_are_those_of_the_decoder(seed):
         assert found[row, :count].tolist() == decoder.decode(scores[row, :count]).tolist()
 
 
-@given(st.lists(st.text("ab中\u0301\u20dd\u200d\ufe0f\u00bd\ufb01\u1e9b \U0001f469.", max_size=25), min_size=1, max_size=4))
+@given(
+    st.lists(st.text("ab中\u0301\u20dd\u200d\ufe0f\u00bd\ufb01\u1e9b \U0001f469.", max_size=25), min_size=1, max_size=4)
+)
 @settings(max_examples=60, deadline=None)
 def test_words_are_those_outside_of_graphs(tagger, texts):
     found, expected = graph_words(tagger.tokenizer, tf.constant(texts)), tagger.tokenizer.words(texts)
