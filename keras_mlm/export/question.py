@@ -22,11 +22,13 @@ class PackedTexts:
         inputs: dict of int32 arrays `(rows, width)`.
         text_index: int array `(rows,)`, which text a row is of.
         truncated: bool array `(texts,)`.
+        windows: `WordWindows` of a tagger's rows. Defaults to `None`.
     """
 
     inputs: Answers
     text_index: np.ndarray
     truncated: np.ndarray
+    windows: Any = None
 
 
 class Question:
@@ -63,6 +65,10 @@ class Question:
 
     def of_texts(self, outputs: Answers, packed: PackedTexts) -> Answers:
         """Return the outputs of rows as answers about texts."""
+        return outputs
+
+    def of_one_row(self, outputs: Answers, texts: Sequence[Any]) -> Answers:
+        """Return the outputs of a TFLite file that takes one text, one row a text, as answers about texts."""
         return outputs
 
     def own(self, texts: list[Any]) -> Answers:

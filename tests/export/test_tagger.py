@@ -43,7 +43,7 @@ def expected_signatures(count):
 def check(model, outputs, texts):
     """Words, places, tags and scores are the model's own, as far as there are slots."""
     words = model.tokenizer.words(texts)
-    windows = model._windows(words.token_ids, words.piece_counts, words.word_counts)
+    windows = model.windows_of(words.token_ids, words.piece_counts, words.word_counts)
     tags, scores = model.predict_windows(windows)
     first = 0
     for row, text in enumerate(texts):
@@ -98,7 +98,9 @@ def _fifty():
     return [texts[start : start + 50] for start in range(0, len(texts), 50)]
 
 
-@given(st.lists(st.text("paris of中国s\u0301\u200d.\u00bd\ufb01\ufe0f \U0001f469", max_size=60), min_size=1, max_size=4))
+@given(
+    st.lists(st.text("paris of中国s\u0301\u200d.\u00bd\ufb01\ufe0f \U0001f469", max_size=60), min_size=1, max_size=4)
+)
 @settings(max_examples=25, deadline=None)
 def test_any_texts_together(tagger, served_tagger, texts):
     check(tagger, served_tagger("tag", text=texts), texts)
@@ -169,7 +171,9 @@ def test_the_most_probable_tags_are_those_of_the_decoder(seed):
         assert found[row, :count].tolist() == decoder.decode(scores[row, :count]).tolist()
 
 
-@given(st.lists(st.text("ab中\u0301\u20dd\u200d\ufe0f\u00bd\ufb01\u1e9b \U0001f469.", max_size=25), min_size=1, max_size=4))
+@given(
+    st.lists(st.text("ab中\u0301\u20dd\u200d\ufe0f\u00bd\ufb01\u1e9b \U0001f469.", max_size=25), min_size=1, max_size=4)
+)
 @settings(max_examples=60, deadline=None)
 def test_words_are_those_outside_of_graphs(tagger, texts):
     found, expected = graph_words(tagger.tokenizer, tf.constant(texts)), tagger.tokenizer.words(texts)
