@@ -4,7 +4,10 @@ import sys
 from pathlib import Path
 
 import keras
+import tensorflow as tf
 import yaml
+from google.protobuf import text_format
+from tensorflow.core.protobuf.rewriter_config_pb2 import RewriterConfig
 
 from keras_mlm.export.export_options import ExportOptions
 from keras_mlm.export.saved_model import export_saved_model
@@ -30,6 +33,26 @@ def test_compose_and_kubernetes_start_the_server_on_those_settings(tmp_path):
     assert deployment["spec"]["selector"]["matchLabels"] == load_balancer["spec"]["selector"] == labels
     assert container["readinessProbe"]["httpGet"]["path"] == "/v1/models/News_1"
     assert deployment["metadata"]["name"] == "news-1", "a name that DNS allows"
+
+
+def test_bfloat16_is_switched_on_beside_the_same_batching(tmp_path):
+    files = {Path(path).name: Path(path).read_text() for path in write_serving_files(str(tmp_path), "news")}
+    text = files["bfloat16.config"]
+    session, batching = (_block(text, name) for name in ("session_config", "batching_parameters"))
+    config = text_format.Parse(session, tf.compat.v1.ConfigProto())
+    assert config.graph_options.rewrite_options.auto_mixed_precision_onednn_bfloat16 == RewriterConfig.ON
+    alone = [line for line in files["batching_parameters.txt"].splitlines() if not line.startswith("#")]
+    assert batching.split() == "\n".join(alone).split()
+
+
+def _block(text: str, name: str) -> str:
+    """What stands between the braces behind a name."""
+    start = text.index(name + " {") + len(name) + 2
+    depth, end = 1, start
+    while depth:
+        depth += {"{": 1, "}": -1}.get(text[end], 0)
+        end += 1
+    return text[start : end - 1]
 
 
 def test_an_operators_own_settings_stay(tmp_path):

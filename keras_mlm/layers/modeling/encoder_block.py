@@ -142,14 +142,17 @@ class EncoderBlock(keras.layers.Layer):
         if self.norm == "post":
             x = self.attention_norm(x)
 
-        forward = self.intermediate_dense(self.output_norm(x) if self.norm == "pre" else x)
+        # As in the attention, the products are of rows of tokens.
+        length = ops.shape(x)[1]
+        forward = ops.reshape(self.output_norm(x) if self.norm == "pre" else x, (-1, self.hidden_dim))
+        forward = self.intermediate_dense(forward)
         activation = ACTIVATIONS[self.activation]
         if self.gated:
             forward, gate = ops.split(forward, 2, axis=-1)
             forward = activation(forward) * gate
         else:
             forward = activation(forward)
-        forward = self.output_dense(forward)
+        forward = ops.reshape(self.output_dense(forward), (-1, length, self.hidden_dim))
         if self.output_dropout is not None:
             forward = self.output_dropout(forward, training=training)
         x = x + forward

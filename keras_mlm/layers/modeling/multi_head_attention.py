@@ -88,7 +88,9 @@ class MultiHeadAttention(keras.layers.Layer):
     ) -> Any:
         """Return the attended states, and the scores if asked for."""
         length = ops.shape(hidden_states)[1]
-        fused = ops.reshape(self.query_key_value(hidden_states), (-1, length, 3 * self.num_heads, self.head_dim))
+        # Products are of rows of tokens, not of batches of them: a bias joins a product only where both are of rank 2.
+        flat = ops.reshape(hidden_states, (-1, self.hidden_dim))
+        fused = ops.reshape(self.query_key_value(flat), (-1, length, 3 * self.num_heads, self.head_dim))
         # One transpose for all three; `split` because its gradient is one concatenation, that of slices is a sum of
         # zero-padded tensors.
         query, key, value = ops.split(ops.transpose(fused, (0, 2, 1, 3)), 3, axis=1)
@@ -106,7 +108,8 @@ class MultiHeadAttention(keras.layers.Layer):
         if self.dropout is not None:
             weights = self.dropout(weights, training=training)
         attended = ops.transpose(ops.matmul(weights, value), (0, 2, 1, 3))
-        output = self.output_dense(ops.reshape(attended, (-1, length, self.hidden_dim)))
+        output = self.output_dense(ops.reshape(attended, (-1, self.hidden_dim)))
+        output = ops.reshape(output, (-1, length, self.hidden_dim))
         return (output, scores) if return_attention_scores else output
 
     def compute_output_shape(self, hidden_states_shape: Any) -> Any:

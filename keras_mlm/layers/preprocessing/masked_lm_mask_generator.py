@@ -20,6 +20,7 @@ from keras_mlm.layers.preprocessing.preprocessing_layer import (
 
 # The bits of a score that tell positions apart: enough for rows of 8,190 tokens, and 19 bits are left to chance.
 _LOW = np.uint32(2**13 - 1)
+_WIDEST = int(_LOW) - 1
 
 
 @keras.saving.register_keras_serializable(package="keras_mlm")
@@ -108,6 +109,8 @@ class MaskedLMMaskGenerator(PreprocessingLayer):
         self._ordinary = np.setdiff1d(np.arange(vocabulary_size, dtype=np.int32), [*special, mask_token_id])
         if random_token_rate and not len(self._ordinary):
             raise InputError("every token is special: there is none to draw as a random replacement")
+        # float64 rounds a half as Python does, so the counts are the reference implementation's.
+        self._limits = np.maximum(np.rint(mask_selection_rate * np.arange(_WIDEST + 1)), 1).astype(np.int32)
         # Special tokens stand together in most vocabularies: a few comparisons of runs cost less than a look-up.
         runs = np.split(special, np.flatnonzero(np.diff(special) > 1) + 1)
         self._special_runs = [(int(run[0]), int(run[-1])) for run in runs if len(run)]
@@ -121,16 +124,20 @@ class MaskedLMMaskGenerator(PreprocessingLayer):
             valid = as_dense(features["padding_mask"], tf.bool)[0]
         elif 0 in self.unselectable_token_ids:
             valid = token_ids != 0
+        _, width = batch_and_width(token_ids)
+        if isinstance(width, int) and width > _WIDEST:
+            raise InputError(f"rows of at most {_WIDEST} tokens can be masked, not of {width}: cut them first")
         slots = self._slots(token_ids)
         bits = random_bits.random_bits(self._keys(features, token_ids, valid), _positions(token_ids))
         selected = self._select(token_ids, valid, features.get("word_starts"), bits, slots)
-        places = tf.where(selected)
-        labels = tf.gather_nd(token_ids, places)
-        new = self._replacements(labels, tf.gather_nd(bits, places))
-        outputs = {
-            "token_ids": tf.tensor_scatter_nd_update(token_ids, places, new),
-            **_in_slots(places, labels, token_ids, slots),
-        }
+        # Places count through the whole batch: one number a token is found and looked up faster than two.
+        flat_ids = tf.reshape(token_ids, [-1])
+        places = tf.where(tf.reshape(selected, [-1]))
+        index = tf.reshape(places, [-1])
+        labels = tf.gather(flat_ids, index)
+        new = self._replacements(labels, tf.gather(tf.reshape(bits, [-1]), index))
+        masked = tf.tensor_scatter_nd_update(flat_ids, places, new)
+        outputs = {"token_ids": tf.reshape(masked, tf.shape(token_ids)), **_in_slots(index, labels, token_ids, slots)}
         if isinstance(given, tf.RaggedTensor):
             outputs["token_ids"] = tf.RaggedTensor.from_tensor(outputs["token_ids"], given.row_lengths())
         return {name: output[0] for name, output in outputs.items()} if single else outputs
@@ -156,10 +163,8 @@ class MaskedLMMaskGenerator(PreprocessingLayer):
     def _select(
         self, token_ids: tf.Tensor, valid: tf.Tensor, word_starts: Any, bits: tf.Tensor, slots: Any
     ) -> tf.Tensor:
-        # float64 rounds a half as Python does, so the counts are the reference implementation's.
         tokens = tf.reduce_sum(tf.cast(valid, tf.int32), axis=1, keepdims=True)
-        limit = tf.cast(tf.round(self.mask_selection_rate * tf.cast(tokens, tf.float64)), tf.int32)
-        limit = tf.minimum(tf.maximum(limit, 1), slots)
+        limit = tf.minimum(tf.gather(self._limits, tokens), slots)
         candidates = valid
         for first, last in self._special_runs:
             # Ids are never negative: a run from 0 needs one comparison.
@@ -200,21 +205,22 @@ def _positions(token_ids: tf.Tensor) -> Any:
     return np.arange(width) if isinstance(width, int) else tf.range(width)
 
 
-def _in_slots(places: tf.Tensor, labels: tf.Tensor, token_ids: tf.Tensor, slots: Any) -> dict[str, tf.Tensor]:
-    """Return what is selected, places `(selected, 2)` and ids `(selected,)`, as rows of slots; unused ones are 0."""
+def _in_slots(index: tf.Tensor, labels: tf.Tensor, token_ids: tf.Tensor, slots: Any) -> dict[str, tf.Tensor]:
+    """Return what is selected, places in the batch and ids `(selected,)`, as rows of slots; unused ones are 0."""
     batch, width = batch_and_width(token_ids)
-    rows, positions = tf.unstack(places, axis=1)
+    index = tf.cast(index, tf.int32)
+    rows = index // width
 
     def in_slots(values: tf.Tensor, default: Any) -> tf.Tensor:
         return tf.raw_ops.RaggedTensorToTensor(
             shape=[-1, slots],
             values=values,
             default_value=tf.cast(default, values.dtype),
-            row_partition_tensors=[tf.cast(batch, tf.int64), rows],
+            row_partition_tensors=[tf.cast(batch, tf.int32), rows],
             row_partition_types=["FIRST_DIM_SIZE", "VALUE_ROWIDS"],
         )
 
-    positions = in_slots(tf.cast(positions, tf.int32), width)
+    positions = in_slots(index - rows * width, width)
     used = positions < width
     return {
         "mask_positions": tf.where(used, positions, 0),

@@ -79,27 +79,27 @@ class SegmentPacker(PreprocessingLayer):
         room = self.sequence_length - 2
         position = tf.range(self.sequence_length)
         end = tf.minimum(tf.cast(segment.row_lengths(), tf.int32), room)[:, None] + 1
-        padding_mask = position <= end
 
-        def rows(values: tf.RaggedTensor, around: int) -> tf.Tensor:
+        def rows(values: tf.RaggedTensor, first: int, padding: int) -> tf.Tensor:
+            # One column more than tokens are kept: a token that does not fit stands where [SEP] is put.
             dense = tf.raw_ops.RaggedTensorToTensor(
-                shape=tf.constant([-1, room]),
+                shape=tf.constant([-1, room + 1]),
                 values=values.values,
-                default_value=tf.constant(0, values.dtype),
+                default_value=tf.constant(padding, values.dtype),
                 row_partition_tensors=[values.row_splits],
                 row_partition_types=["ROW_SPLITS"],
             )
-            return tf.pad(dense, [[0, 0], [1, 1]], constant_values=around)
+            return tf.pad(dense, [[0, 0], [1, 0]], constant_values=first)
 
-        token_ids = tf.where(position == end, self.end_value, rows(segment, self.start_value))
+        token_ids = tf.where(position == end, self.end_value, rows(segment, self.start_value, self.pad_value))
         outputs = {
-            "token_ids": tf.where(padding_mask, token_ids, self.pad_value),
+            "token_ids": token_ids,
             "segment_ids": tf.zeros_like(token_ids),
-            "padding_mask": padding_mask,
+            "padding_mask": position <= end,
         }
         if word_starts is not None:
             begins = (position == 1) | (position == end)
-            outputs["word_starts"] = ((rows(tf.cast(word_starts, tf.int32), 1) > 0) | begins) & padding_mask
+            outputs["word_starts"] = (rows(tf.cast(word_starts, tf.int32), 1, 0) > 0) | begins
         return outputs
 
     def _pack_two(
