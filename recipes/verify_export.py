@@ -21,9 +21,10 @@ def verify_export(
     """Print one table: each artefact's size, load time, difference to the Keras model, answers and speed.
 
     A pre-trained model is asked for one masked word of each sentence: "right" is the share that is filled with the word
-    that stood there. A classifier is asked for classes: "right" is the share of labelled examples that get theirs.
-    A tagger is asked for tags: "right" is F1 of the spans that they spell, else the share of words with theirs. "same" is the share answered as the Keras model answers, "difference" the largest of any probability or vector.
-    Exit code 1 where a float32 artefact is further than 1e-4 from the Keras model.
+    that stood there. A classifier is asked for classes: "right" is the share of labelled examples that get theirs. A
+    tagger is asked for tags: "right" is F1 of the spans that they spell, else the share of words with theirs. "same" is
+    the share answered as the Keras model answers, "difference" the largest of any probability or vector. Exit code 1
+    where a float32 artefact is further than 1e-4 from the Keras model.
 
     Args:
         folder: folder of the numbered folders, as recipes/export.py writes it.

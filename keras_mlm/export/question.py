@@ -102,7 +102,7 @@ class Question:
         return {"mean_pooled": row_vectors(self.model.backbone, rows)[1].numpy()}
 
     def packed(
-        self, token_ids: Sequence[Sequence[int]], segment_ids: Sequence[Any] | None, truncated: Sequence[bool]
+        self, token_ids: Sequence[Any], segment_ids: Sequence[Any] | None, truncated: Sequence[bool]
     ) -> PackedTexts:
         """Return rows of ids, one a text, as arrays no wider than the longest."""
         rows = [np.array(row, "int32") for row in token_ids]

@@ -140,8 +140,10 @@ def serving(base, name):
     ports = json.loads(process.stdout.readline())
     loaded = {int(path.name): tf.saved_model.load(str(path)) for path in base.iterdir() if path.name.isdecimal()}
 
-    def direct(name, version=max(loaded), **inputs):
-        outputs = loaded[version].signatures[name](**{key: tf.constant(value) for key, value in inputs.items()})
+    def direct(name, version=None, **inputs):
+        outputs = loaded[version or max(loaded)].signatures[name](
+            **{key: tf.constant(value) for key, value in inputs.items()}
+        )
         return {key: value.numpy() for key, value in outputs.items()}
 
     yield ports["grpc"], ports["rest"], direct

@@ -19,7 +19,8 @@ from keras_mlm.tag_scheme import first_illegal
 
 LENGTH, SLOTS, HIDDEN = 16, 40, 32
 TEXTS = ["Paris is the capital of France .", "", "中 国", "the the unknownword paris", "paris capitals " * 5,
-         "of france . " * 13, "e\u0301t\u00e9 \u2764\ufe0f \uff11\uff12 \u00bd 中国\U0001f469\u200d\U0001f4bb"]  # fmt: skip
+         "of france . " * 13,
+         "e\u0301t\u00e9 \u2764\ufe0f \uff11\uff12 \u00bd 中国\U0001f469\u200d\U0001f4bb"]  # fmt: skip
 COUNTS = {"token_count": [None], "truncated": [None], "unknown_count": [None]}
 TEXT = {"text": (tf.string, [None])}
 IDS = {name: (tf.int32, [None, LENGTH]) for name in ("token_ids", "segment_ids", "padding_mask")}
