@@ -21,17 +21,18 @@ def verify_export(
     """Print one table: each artefact's size, load time, difference to the Keras model, answers and speed.
 
     A pre-trained model is asked for one masked word of each sentence: "right" is the share that is filled with the word
-    that stood there. A classifier is asked for classes: "right" is the share of labelled examples that get theirs.
-    "same" is the share answered as the Keras model answers, "difference" the largest of any probability or vector.
-    Exit code 1 where a float32 artefact is further than 1e-4 from the Keras model.
+    that stood there. A classifier is asked for classes: "right" is the share of labelled examples that get theirs. A
+    tagger is asked for tags: "right" is F1 of the spans that they spell, else the share of words with theirs. "same" is
+    the share answered as the Keras model answers, "difference" the largest of any probability or vector. Exit code 1
+    where a float32 artefact is further than 1e-4 from the Keras model.
 
     Args:
         folder: folder of the numbered folders, as recipes/export.py writes it.
         model: model folder that was exported; by default the same folder.
         text: Files and folders of UTF-8 text, a sentence a line; by default some built-in sentences.
-        labelled: For a classifier, labelled examples instead: .tsv, .csv or .jsonl.
-        text_column: Column of the text in it, by number from 1 or by name; by default 2, in JSONL "text".
-        label_column: Column of the label; by default 1, in JSONL "label".
+        labelled: For a classifier, labelled examples instead: .tsv, .csv or .jsonl. For a tagger a word a line.
+        text_column: Column of the text, or of the word, by number from 1 or by name; as the fine-tuning recipes.
+        label_column: Column of the label; as the fine-tuning recipes.
         pair_column: Column of the second text of a pair.
         lines: how many sentences are used; by default 200, of labelled examples 1,000 from all over the file.
         seconds: how long each speed is measured.
@@ -42,10 +43,12 @@ def verify_export(
 
     from keras_mlm.data.documents import read_documents
     from keras_mlm.data.labelled_texts import read_labelled_texts
+    from keras_mlm.data.tagged_words import read_tagged_words
     from keras_mlm.errors import InputError, RunError
     from keras_mlm.export.tokenizer_strings import tokenizer_strings
     from keras_mlm.export.verify import verify_export as verify
     from keras_mlm.model_folder import load_model
+    from keras_mlm.models.bert_token_classifier import BertTokenClassifier
     from keras_mlm.text_table import text_table
 
     if labelled and text:
@@ -53,7 +56,12 @@ def verify_export(
     bert = load_model(model or folder)
     labels: list[Any] | None = None
     sentences: list[Any]
-    if labelled:
+    examples: list[Any]
+    if labelled and isinstance(bert, BertTokenClassifier):
+        examples = list(read_tagged_words(labelled, word=text_column, label=label_column))
+        examples = examples[:: max(1, len(examples) // (lines or 1000))][: lines or 1000]
+        sentences, labels = [example.words for example in examples], [example.tags for example in examples]
+    elif labelled:
         examples = list(read_labelled_texts(labelled, text=text_column, label=label_column, pair=pair_column))
         examples = examples[:: max(1, len(examples) // (lines or 1000))][: lines or 1000]
         sentences, labels = [example.text for example in examples], [example.label for example in examples]

@@ -144,7 +144,7 @@ def _tflite(path: str) -> Iterator[Artefact]:
             )
             ask, embed = (interpreter.get_signature_runner(key) for key in (question.name, "embed"))
             return (
-                lambda texts: _joined(ask(**question.one_text(text)) for text in texts),
+                lambda texts: question.of_one_row(_joined(ask(**question.one_text(text)) for text in texts), texts),
                 lambda texts: _joined(embed(text=np.array([text])) for text in texts),
             )
 

@@ -41,7 +41,7 @@ class ClassifierOnDevice(EncoderOnDevice):
         ]  # fmt: skip
         if not windows:
             examples = {"text_a": ["It rained all day."], "text_b": ["The street was wet."]}
-            function = self.on_rows(self.rows.pair, self._classify_mean, dynamic)
+            function = self.on_pair_rows(self._classify_mean, dynamic)
             summary = "The classes of one pair, for a model that was fine-tuned on pairs."
             found.insert(1, Signature("classify_pair", function, _PAIR, summary, outputs, examples))
         return found

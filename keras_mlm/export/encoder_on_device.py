@@ -124,14 +124,24 @@ class EncoderOnDevice:
     def on_rows(
         self, make: Callable[..., tuple[Outputs, Outputs]], answer: Callable[..., Outputs], dynamic: bool
     ) -> Callable[..., Outputs]:
-        """Return a function of text that makes rows, answers about them and tells the counts."""
+        """Return a function of `text` that makes rows, answers about them and tells the counts."""
 
-        def on_text(**text: tf.Tensor) -> Outputs:
-            rows, counts = make(**text)
-            if dynamic:
-                width = tf.reduce_max(tf.reduce_sum(rows["padding_mask"], axis=1))
-                rows = {name: values[:, :width] for name, values in rows.items()}
-            outputs = answer(**rows)
-            return {**{name: values for name, values in outputs.items() if name not in IDS[1:]}, **counts}
+        def on_text(text: tf.Tensor) -> Outputs:
+            return _answered(*make(text), answer, dynamic)
 
         return on_text
+
+    def on_pair_rows(self, answer: Callable[..., Outputs], dynamic: bool) -> Callable[..., Outputs]:
+        """Return a function of `text_a` and `text_b` that does the same."""
+
+        def on_pair(text_a: tf.Tensor, text_b: tf.Tensor) -> Outputs:
+            return _answered(*self.rows.pair(text_a, text_b), answer, dynamic)
+
+        return on_pair
+
+
+def _answered(rows: Outputs, counts: Outputs, answer: Callable[..., Outputs], dynamic: bool) -> Outputs:
+    if dynamic:
+        width = tf.reduce_max(tf.reduce_sum(rows["padding_mask"], axis=1))
+        rows = {name: values[:, :width] for name, values in rows.items()}
+    return {**{name: values for name, values in answer(**rows).items() if name not in IDS[1:]}, **counts}

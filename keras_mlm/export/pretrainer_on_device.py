@@ -39,28 +39,24 @@ class PretrainerOnDevice(EncoderOnDevice):
     def of_text(self, dynamic: bool) -> list[Signature]:
         """Candidates for masks, and vectors, of a text handed over as the parts between its masks."""
         examples = {"text": ["The ", " is open."]}
+        embed = self.on_rows(self.rows.masked, self.pooled_ids, dynamic)
         return [
             Signature(
-                "fill_mask", self.on_rows(self._row, self.fill_mask_ids, dynamic), _PARTS,
+                "fill_mask", self.on_rows(self.rows.masked, self.fill_mask_ids, dynamic), _PARTS,
                 "Candidates for every [MASK] of one text, handed over as its parts: the text split at [MASK].",
                 {**self._filled(), **COUNTS}, examples,
             ),
-            dataclasses.replace(
-                self.embed_text(dynamic), function=self.on_rows(self._row, self.pooled_ids, dynamic), inputs=_PARTS
-            ),
+            dataclasses.replace(self.embed_text(dynamic), function=embed, inputs=_PARTS),
         ]  # fmt: skip
 
     def tokens(self) -> Signature:
         """The signature that shows the row of a text, masks included."""
-        function = self.on_rows(self._row, lambda **row: row, False)
+        function = self.on_rows(self.rows.masked, lambda **row: row, False)
         return dataclasses.replace(super().tokens(), function=function, inputs=_PARTS)
 
     def settings(self) -> dict[str, Any]:
         """What a client has to know about the model besides its tokenizer, plain data."""
         return {**super().settings(), "top_k": self.options.top_k, "mask_slots": self.options.mask_slots}
-
-    def _row(self, text: tf.Tensor) -> tuple[Outputs, Outputs]:
-        return self.rows.masked(text)
 
     def _filled(self) -> dict[str, str]:
         shape = f"(batch, {self.options.mask_slots}, {self.options.top_k})"

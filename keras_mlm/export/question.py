@@ -22,11 +22,13 @@ class PackedTexts:
         inputs: dict of int32 arrays `(rows, width)`.
         text_index: int array `(rows,)`, which text a row is of.
         truncated: bool array `(texts,)`.
+        windows: `WordWindows` of a tagger's rows. Defaults to `None`.
     """
 
     inputs: Answers
     text_index: np.ndarray
     truncated: np.ndarray
+    windows: Any = None
 
 
 class Question:
@@ -65,6 +67,10 @@ class Question:
         """Return the outputs of rows as answers about texts."""
         return outputs
 
+    def of_one_row(self, outputs: Answers, texts: Sequence[Any]) -> Answers:
+        """Return the outputs of a TFLite file that takes one text, one row a text, as answers about texts."""
+        return outputs
+
     def own(self, texts: list[Any]) -> Answers:
         """Return what the Keras model answers."""
         raise NotImplementedError
@@ -96,7 +102,7 @@ class Question:
         return {"mean_pooled": row_vectors(self.model.backbone, rows)[1].numpy()}
 
     def packed(
-        self, token_ids: Sequence[Sequence[int]], segment_ids: Sequence[Any] | None, truncated: Sequence[bool]
+        self, token_ids: Sequence[Any], segment_ids: Sequence[Any] | None, truncated: Sequence[bool]
     ) -> PackedTexts:
         """Return rows of ids, one a text, as arrays no wider than the longest."""
         rows = [np.array(row, "int32") for row in token_ids]

@@ -1,5 +1,6 @@
 """Holds every exported artefact against the Keras model: the same answers, how large, how fast."""
 
+import itertools
 import statistics
 import time
 from collections.abc import Callable, Sequence
@@ -12,6 +13,7 @@ from keras_mlm.export.artefacts import artefacts
 from keras_mlm.export.classify_question import ClassifyQuestion
 from keras_mlm.export.fill_mask_question import FillMaskQuestion, masked_texts
 from keras_mlm.export.question import Answers, Ask, Question
+from keras_mlm.export.tag_question import TagQuestion
 
 BATCH = 32
 
@@ -21,14 +23,16 @@ def verify_export(
 ) -> list[dict[str, Any]]:
     """Compare each artefact of an export folder with the Keras model.
 
-    A pre-trained model is asked for one word that is masked in each text, a classifier for the class of each.
+    A pre-trained model is asked for one word that is masked in each text, a classifier for the class of each, a tagger
+    for the tags of its words.
 
     Args:
         folder: str, where the numbered folders are.
         model: the model that was exported.
-        texts: sequence of str, such as the export will get; for a classifier of pairs tuples of two str.
-        labels: sequence of str, the class of each text, for a classifier; of sequences of str for a multi-label one.
-            Defaults to `None`, not known.
+        texts: sequence of str, such as the export will get; for a classifier of pairs tuples of two str; for a tagger
+            with labels lists of words.
+        labels: sequence of str, the class of each text, for a classifier; of sequences of str for a multi-label one,
+            and for a tagger, the tag of each word. Defaults to `None`, not known.
         seconds: float, how long each speed is measured. Defaults to `1.0`.
 
     Returns:
@@ -41,7 +45,9 @@ def verify_export(
         InputError: no text has a word that could be masked, there is no export, or labels do not fit the model.
     """
     asked, question_of = _asked(model, list(texts), labels)
-    singles = [text if isinstance(text, str) else text[0] for text in texts]
+    singles = [
+        text[0] if isinstance(text, tuple) else " ".join([text] if isinstance(text, str) else text) for text in texts
+    ]
     rows: list[dict[str, Any]] = []
     own: dict[int, tuple[Question, Answers, np.ndarray]] = {}
     for artefact in artefacts(folder):
@@ -80,15 +86,30 @@ def _asked(model: Any, texts: list[Any], labels: Sequence[Any] | None) -> tuple[
         pairs = not isinstance(texts[0], str)
         truth = None if labels is None else model.class_numbers(labels)
         return texts, lambda length: ClassifyQuestion(model, length, pairs, truth)
+    if type(model).__name__ == "BertTokenClassifier":
+        if labels is None:
+            counts = model.tokenizer.words(texts).word_counts
+            texts = [text for text, count in zip(texts, counts, strict=True) if count]
+            return texts, lambda length: TagQuestion(model, length, texts, None)
+        model.class_numbers([tag for tags in labels for tag in tags])  # refuses those that it does not have
+        joined = [" ".join(words) for words in texts]
+        truth = [_places(words, tags) for words, tags in zip(texts, labels, strict=True)]
+        return joined, lambda length: TagQuestion(model, length, joined, truth)
     if labels is not None:
         raise InputError(f"a {type(model).__name__} has no classes to compare labels with: leave them out")
     masked, answers = masked_texts(model.tokenizer, texts)
     return masked, lambda length: FillMaskQuestion(model, length, answers)
 
 
+def _places(words: Sequence[str], tags: Sequence[str]) -> list[tuple[int, str]]:
+    """Where each word begins when spaces are put between them, and its tag."""
+    starts = itertools.accumulate((len(word) + 1 for word in words[:-1]), initial=0)
+    return list(zip(starts, tags, strict=True))
+
+
 def _all(call: Ask, texts: list[Any]) -> Answers:
     batches = [call(texts[start : start + BATCH]) for start in range(0, len(texts), BATCH)]
-    names = {"candidate_ids", "scores", "probabilities", "truncated", "mean_pooled"} & set(batches[0])
+    names = {"candidate_ids", "scores", "probabilities", "class_ids", "truncated", "mean_pooled"} & set(batches[0])
     return {name: np.concatenate([batch[name] for batch in batches]) for name in names}
 
 

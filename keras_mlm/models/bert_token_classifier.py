@@ -100,7 +100,7 @@ class BertTokenClassifier(FineTunedModel):
         pieces = np.full(counts.sum(), self.tokenizer.unk_token_id, "int32")
         if tokens is not None:
             pieces[np.repeat(found > 0, counts)] = np.asarray(tokens.values)
-        return self._windows(pieces, counts, [len(sentence) for sentence in sentences])
+        return self.windows_of(pieces, counts, [len(sentence) for sentence in sentences])
 
     def predict_windows(self, windows: WordWindows) -> WordPredictions:
         """Return the tags of encoded sentences, as `predict_words` does."""
@@ -197,7 +197,8 @@ class BertTokenClassifier(FineTunedModel):
             scores.append(np.exp(of_words[np.arange(len(numbers)), numbers]))
         return WordPredictions(tags[: len(splits) - 1], scores[: len(splits) - 1])
 
-    def _windows(self, pieces: np.ndarray, piece_counts: np.ndarray, word_counts: Sequence[int]) -> WordWindows:
+    def windows_of(self, pieces: np.ndarray, piece_counts: np.ndarray, word_counts: Sequence[int]) -> WordWindows:
+        """Return sentences whose words are pieces already as rows of ids; see `word_windows`."""
         return word_windows(
             pieces,
             piece_counts,
@@ -212,7 +213,7 @@ class BertTokenClassifier(FineTunedModel):
         self._need_tokenizer()
         if segment is None:
             words = self.tokenizer.words(texts)
-            windows = self._windows(words.token_ids, words.piece_counts, words.word_counts)
+            windows = self.windows_of(words.token_ids, words.piece_counts, words.word_counts)
             starts, ends = words.starts.tolist(), words.ends.tolist()
         else:
             places = [_places(text, segment(text)) for text in texts]

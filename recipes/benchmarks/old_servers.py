@@ -11,6 +11,7 @@ from keras_mlm import command_line
 PAIRS = {"2.12.1": "2.12.1", "2.15.1": "2.15.0", "2.19.1": "2.19.0", "2.21.0": "2.21.1"}
 RUNNER = Path(__file__).parents[2] / "tests" / "export" / "run_signatures.py"
 TOLERANCE = 1e-5
+KINDS = ("fast", "bert", "classifier", "tagger")
 ODD = [
     "", "\t", "[MASK]" * 12, "the capital " * 300, "Ünïcödé ﬁ ß Ｆｕｌｌ", "北京是中国的[MASK]都。", "x" * 500,
     "😀 [mask]",
@@ -18,7 +19,9 @@ ODD = [
 
 
 def old_servers(*, json: str | None = None, work: str = "saved_models/old_servers") -> None:
-    """Run every signature of an export of each tokenizer under each version, and compare with this environment.
+    """Run every signature of an export of each kind under each version, and compare with this environment.
+
+    `fast` and `bert` are pre-trained models with either normalization.
 
     Strings, integers and booleans must be the same, floats within 1e-5 (relative for large ones). Environments are
     made once and take about 2 GB each.
@@ -31,7 +34,7 @@ def old_servers(*, json: str | None = None, work: str = "saved_models/old_server
 
     from keras_mlm.text_table import text_table
 
-    requests = {name: _export(f"{work}/{name}", name) for name in ("fast", "bert")}
+    requests = {name: _export(f"{work}/{name}", name) for name in KINDS}
     expected = {name: _answers(sys.executable, f"{work}/{name}", request) for name, request in requests.items()}
     rows: list[dict[str, Any]] = []
     for tensorflow, text in PAIRS.items():
@@ -44,37 +47,53 @@ def old_servers(*, json: str | None = None, work: str = "saved_models/old_server
             row["failed"] = str(error)
         rows.append(row)
         print(row, flush=True)
-    print(text_table(["TensorFlow", "tensorflow-text", "fast", "bert"],
-                     [[row["tensorflow"], row["tensorflow_text"], row.get("fast", "failed"), row.get("bert", "failed")]
+    print(text_table(["TensorFlow", "tensorflow-text", *KINDS],
+                     [[row["tensorflow"], row["tensorflow_text"], *(row.get(name, "failed") for name in KINDS)]
                       for row in rows]))  # fmt: skip
     if json:
         with open(json, "w") as file:
-            json_module.dump({"signatures": sorted({key.split("/")[0] for key in expected["fast"]}), "rows": rows},
-                             file, indent=2)  # fmt: skip
+            signatures = {name: sorted({key.split("/")[0] for key in expected[name]}) for name in KINDS}
+            json_module.dump({"signatures": signatures, "rows": rows}, file, indent=2)
 
 
-def _export(folder: str, normalization: Any) -> str:
-    """A small model of each style as a SavedModel, and its requests; returns the requests' path."""
+def _export(folder: str, kind: str) -> str:
+    """A small model of each kind and style as a SavedModel, and its requests; returns the requests' path."""
     import keras
     import numpy as np
 
-    from keras_mlm import BertConfig, BertPretrainer, WordPieceTokenizer, export_saved_model
-    from keras_mlm.export.signatures_of import signatures_of
+    from keras_mlm import (
+        BertConfig,
+        BertPretrainer,
+        BertTextClassifier,
+        BertTokenClassifier,
+        ExportOptions,
+        WordPieceTokenizer,
+        export_saved_model,
+    )
+    from keras_mlm.export.signatures_of import on_server
     from keras_mlm.export.tokenizer_strings import tokenizer_strings
     from keras_mlm.tokenizers.learn_vocabulary import learn_vocabulary
 
     keras.utils.set_random_seed(7)
+    normalization: Any = "bert" if kind == "bert" else "fast"
     vocabulary = learn_vocabulary(tokenizer_strings(), 400, exact=False, normalization=normalization).vocabulary
-    style = "short_budget" if normalization == "fast" else "classic"
+    style = "classic" if kind == "bert" else "short_budget"
     config = BertConfig.from_preset("tiny", style=style, vocabulary_size=len(vocabulary), initializer_range=0.2)
-    model = BertPretrainer(config, tokenizer=WordPieceTokenizer(vocabulary, normalization=normalization))
+    tokenizer = WordPieceTokenizer(vocabulary, normalization=normalization)
+    model: Any
+    if kind == "classifier":
+        model = BertTextClassifier(config, ["a", "b", "c"], tokenizer, length=32, long_text="windows", temperature=1.5)
+    elif kind == "tagger":
+        model = BertTokenClassifier(config, ["B-LOC", "B-PER", "I-LOC", "I-PER", "O"], tokenizer, length=32)
+    else:
+        model = BertPretrainer(config, tokenizer=tokenizer)
+    options = ExportOptions(length=32, version=1)
     if not Path(folder, "1").exists():
-        export_saved_model(model, folder, length=32, version=1)
+        export_saved_model(model, folder, options)
     arrays = {}
-    for signature in signatures_of(model, length=32, top_k=5, mask_slots=8):
+    for number, signature in enumerate(on_server(model, options).all()):
         batch = signature.example(4)
-        names = ["serving_default", signature.name] if signature.name == "fill_mask" else [signature.name]
-        for name in names:
+        for name in ["serving_default", signature.name] if number == 0 else [signature.name]:
             for key, value in batch.items():
                 odd = [text.encode() for text in (ODD if key != "text_b" else ODD[::-1])]
                 strings = [*(item.encode() for item in value), *odd] if value.dtype == object else None

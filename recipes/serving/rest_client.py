@@ -2,6 +2,7 @@
 
 python rest_client.py --model news "The [MASK] is open." "今天的[MASK]气很好。"
 python rest_client.py --model news --signature embed --columns "One vector a text."
+python rest_client.py --model news --signature next_sentence --pairs "It rained." "The street was wet."
 """
 
 import argparse
@@ -11,15 +12,15 @@ import urllib.error
 import urllib.request
 
 
-def ask(url: str, signature: str, texts: list[bytes], columns: bool) -> object:
+def ask(url: str, signature: str, inputs: dict[str, list[bytes]], columns: bool) -> object:
     """Return the server's answer: one object a text, or with `columns` one list an output."""
     # b64 carries every byte; a plain JSON string does too, as long as it is Unicode.
-    rows = [{"b64": base64.b64encode(text).decode()} for text in texts]
+    named = {name: [{"b64": base64.b64encode(text).decode()} for text in texts] for name, texts in inputs.items()}
     body: dict[str, object] = {"signature_name": signature}
     if columns:
-        body["inputs"] = {"text": rows}
+        body["inputs"] = named
     else:
-        body["instances"] = [{"text": row} for row in rows]
+        body["instances"] = [dict(zip(named, row, strict=True)) for row in zip(*named.values(), strict=True)]
     request = urllib.request.Request(url, json.dumps(body).encode(), {"Content-Type": "application/json"})
     try:
         with urllib.request.urlopen(request, timeout=30) as response:
@@ -37,12 +38,14 @@ def main() -> None:
     parser.add_argument("--model", required=True, help="name that the server knows the model by")
     parser.add_argument("--version", type=int, help="number of the version; by default the server's choice")
     parser.add_argument("--signature", default="serving_default")
+    parser.add_argument("--pairs", action="store_true", help="texts are pairs, two by two: text_a and text_b")
     parser.add_argument("--columns", action="store_true", help="one list an output instead of one object a text")
     options = parser.parse_args()
     version = f"/versions/{options.version}" if options.version else ""
     url = f"{options.server}/v1/models/{options.model}{version}:predict"
     texts = [text.encode() for text in options.texts]
-    print(json.dumps(ask(url, options.signature, texts, options.columns), ensure_ascii=False, indent=2))
+    inputs = {"text_a": texts[::2], "text_b": texts[1::2]} if options.pairs else {"text": texts}
+    print(json.dumps(ask(url, options.signature, inputs, options.columns), ensure_ascii=False, indent=2))
 
 
 if __name__ == "__main__":

@@ -69,6 +69,15 @@ def run_in_a_new_process(exported, served, tmp_path):
     check(dict(np.load(tmp_path / "answers.npz")), answers_of(served))
 
 
+@pytest.mark.slow
+def test_without_tensorflow_text_the_error_is_the_one_that_the_card_explains(exported, tmp_path):
+    program = f"import tensorflow as tf; tf.saved_model.load({str(exported)!r})"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=300, cwd=tmp_path)
+    assert done.returncode and "Op type not registered" in done.stderr
+    card = (exported / "README.md").read_text()
+    assert "Without `import tensorflow_text`" in card and "`Op type not registered`" in card
+
+
 @pytest.fixture(scope="session")
 def loader(pytestconfig) -> list[str]:
     """The C++ program and what it must open, compiled once for each TensorFlow."""

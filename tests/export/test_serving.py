@@ -1,6 +1,7 @@
 """What TF Serving needs beside the model, and requests to a server that knows the SignatureDef only."""
 
 import base64
+import contextlib
 import importlib.util
 import itertools
 import json
@@ -85,6 +86,18 @@ def test_the_servers_settings_are_what_the_server_reads(tmp_path):
 
 
 def test_the_warm_up_asks_every_signature_at_every_allowed_size(exported, served):
+    replay_warm_up(exported, served)
+
+
+def test_the_warm_up_of_a_classifier(exported_classifier, served_classifier):
+    replay_warm_up(exported_classifier, served_classifier)
+
+
+def test_the_warm_up_of_a_tagger(exported_tagger, served_tagger):
+    replay_warm_up(exported_tagger, served_tagger)
+
+
+def replay_warm_up(exported, served):
     asked = []
     for record in tf.data.TFRecordDataset(str(exported / WARM_UP)):
         request = prediction_log_pb2.PredictionLog.FromString(record.numpy()).predict_log.request
@@ -105,15 +118,32 @@ def server(make_model, tmp_path_factory):
     base = tmp_path_factory.mktemp("news")
     export_saved_model(make_model(), str(base), ExportOptions(16, 4, 3))
     export_saved_model(make_model(num_layers=1), str(base), ExportOptions(16, 4, 3))
+    with serving(base, "news") as found:
+        yield found
+
+
+@pytest.fixture(scope="module", params=["classifier", "tagger"])
+def fine_tuned_server(request, make_classifier, make_tagger, tmp_path_factory):
+    """A fine-tuned model behind gRPC and REST."""
+    base = tmp_path_factory.mktemp(request.param)
+    export_saved_model(make_classifier() if request.param == "classifier" else make_tagger(), str(base))
+    with serving(base, "news") as found:
+        yield found
+
+
+@contextlib.contextmanager
+def serving(base, name):
     process = subprocess.Popen(
-        [sys.executable, str(HERE / "serving_server.py"), str(base), "news"],
+        [sys.executable, str(HERE / "serving_server.py"), str(base), name],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
     )  # fmt: skip
     ports = json.loads(process.stdout.readline())
-    loaded = {number: tf.saved_model.load(str(base / str(number))) for number in (1, 2)}
+    loaded = {int(path.name): tf.saved_model.load(str(path)) for path in base.iterdir() if path.name.isdecimal()}
 
-    def direct(name, version=2, **inputs):
-        outputs = loaded[version].signatures[name](**{key: tf.constant(value) for key, value in inputs.items()})
+    def direct(name, version=None, **inputs):
+        outputs = loaded[version or max(loaded)].signatures[name](
+            **{key: tf.constant(value) for key, value in inputs.items()}
+        )
         return {key: value.numpy() for key, value in outputs.items()}
 
     yield ports["grpc"], ports["rest"], direct
@@ -175,6 +205,19 @@ def test_what_the_signature_does_not_have_is_refused(server):
 
 
 def test_grpc_serves_every_signature_that_its_metadata_names(server):
+    names = ask_every_signature(server)
+    assert names >= {"serving_default", "fill_mask", "embed", "score", "next_sentence", "embed_ids"}
+
+
+def test_fine_tuned_models_over_grpc_and_rest(fine_tuned_server):
+    names = ask_every_signature(fine_tuned_server)
+    assert names >= {"classify", "classify_pair", "classify_ids"} or names >= {"tag", "tag_ids"}
+    _, port, direct = fine_tuned_server
+    answer = post(port, {"instances": [{"text": text} for text in TEXTS]})["predictions"]
+    same({key: [row[key] for row in answer] for key in answer[0]}, direct("serving_default", text=TEXTS))
+
+
+def ask_every_signature(server):
     port, _, direct = server
     metadata = get_model_metadata_pb2.GetModelMetadataRequest(metadata_field=["signature_def"])
     metadata.model_spec.name = "news"
@@ -204,7 +247,7 @@ def test_grpc_serves_every_signature_that_its_metadata_names(server):
                     np.testing.assert_allclose(found, value, rtol=1e-5, atol=1e-5)
                 else:
                     assert found.tolist() == value.tolist()
-    assert signatures.keys() >= {"serving_default", "fill_mask", "embed", "score", "next_sentence", "embed_ids"}
+    return set(signatures)
 
 
 def test_the_example_clients_print_the_servers_answer(server):
@@ -223,6 +266,10 @@ def test_the_example_clients_print_the_servers_answer(server):
     same(columns, direct("score", 1, text=TEXTS[:1]))
     assert "not found in signature def" in client(*rest, "--signature", "nothing", "a", code=1)
     assert expected in client("grpc_client.py", "--server", f"127.0.0.1:{grpc_port}", *TEXTS[:2])
+    label = direct("next_sentence", text_a=["paris"], text_b=["france"])["label"][0].decode()
+    pairs = ("--signature", "next_sentence", "--pairs", "paris", "france")
+    assert json.loads(client(*rest, *pairs))[0]["label"] == label
+    assert label in client("grpc_client.py", "--server", f"127.0.0.1:{grpc_port}", *pairs)
 
 
 def test_two_thousand_requests_sixteen_at_a_time_none_wrong_none_lost(server):

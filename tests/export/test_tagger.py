@@ -44,7 +44,7 @@ def expected_signatures(count):
 def check(model, outputs, texts):
     """Words, places, tags and scores are the model's own, as far as there are slots."""
     words = model.tokenizer.words(texts)
-    windows = model._windows(words.token_ids, words.piece_counts, words.word_counts)
+    windows = model.windows_of(words.token_ids, words.piece_counts, words.word_counts)
     tags, scores = model.predict_windows(windows)
     first = 0
     for row, text in enumerate(texts):

@@ -148,3 +148,37 @@ def example(number: int) -> tuple[str, str]:
     words = [f"filler{word}" for word in rng.integers(0, 300, 20 if number % 3 == 0 else 6)]
     words[int(rng.integers(5))] = ("paris", "france", "中", "capital")[kind]
     return " ".join(words), CLASSES[kind]
+
+
+@pytest.mark.slow
+def test_a_tagger_is_verified_on_labelled_words_and_on_text(make_tagger, tmp_path):
+    for package in ("ai_edge_litert", "tf2onnx", "onnxruntime"):
+        pytest.importorskip(package, reason=f"{package} is not installed (the extras tflite and onnx)")
+    tags = ["ADJ", "NOUN", "VERB"]
+    model = make_tagger(classes=tags, initializer_range=0.05, dropout=0.0, **{"norm": "pre", "position": "rotary"})
+    sentences = [[f"filler{word}" for word in np.random.default_rng(n).integers(0, 60, 9)] for n in range(300)]
+    labels = [[tags[int(word.removeprefix("filler")) % 3] for word in words] for words in sentences]
+    windows = model.encode_words(sentences)
+    numbers = model.class_numbers([tag for of_words in labels for tag in of_words])
+    model.compile(keras.optimizers.AdamW(0.01))
+    model.fit(labelled_batches(windows.rows, windows.labels(numbers)), epochs=6, shuffle=False, verbose=0)
+    save_model(model, str(tmp_path))
+    for write in (export_saved_model, export_tflite, export_onnx):
+        write(model, str(tmp_path))
+    lines = [
+        "\n".join(f"{word}\t{tag}" for word, tag in zip(*pair, strict=True))
+        for pair in zip(sentences, labels, strict=True)
+    ]
+    (tmp_path / "dev.tsv").write_text("\n\n".join(lines[:100]))
+    for options in ({"labelled": str(tmp_path / "dev.tsv")}, {"lines": 40}):
+        rows = verify_export(str(tmp_path), seconds=0.01, **options)
+        assert len(rows) == 9
+        for row in rows:
+            tolerance = next(
+                (value for word, value in {"float16": 1e-2, "int8": 0.3}.items() if word in row["name"]), 1e-4
+            )
+            assert row["difference"] <= tolerance, row
+            if "labelled" in options:
+                assert row["right"] > 0.9 and abs(row["right"] - rows[0]["right"]) <= 0.01 + 1e-9, row
+            if "text in" not in row["name"]:
+                assert row["truncated"] == 0
