@@ -54,8 +54,8 @@ def finetune_tagger(
         length: Tokens a row; longer sentences become overlapping windows.
         epochs: The most epochs, over which the learning rate falls to 0; by default by the model and the sentences.
         patience: Epochs without a better one on dev after which training stops; by default 5.
-        batch_size: Rows a step; by default 32.
-        learning_rate: The highest rate; by default by the width of the model, 1e-3 for tiny, 3e-5 for base.
+        batch_size: Rows a step; by default 16.
+        learning_rate: The highest rate; by default by the width of the model, 2e-3 for tiny, 6e-5 for base.
         layer_decay: Rate of each encoder block as a share of that of the block above; by default 0.9,
             from scratch 1.
         dropout: Share dropped while fine-tuning; by default 0.1.
@@ -79,6 +79,7 @@ def finetune_tagger(
     from keras_mlm.data import tagged_sets
     from keras_mlm.data.labelled_batches import labelled_batches
     from keras_mlm.evaluation import tagger_report as report
+    from keras_mlm.evaluation.confusion_picture import save_confusion_picture
     from keras_mlm.model_folder import load_model, save_model
     from keras_mlm.models.bert_token_classifier import BertTokenClassifier
     from keras_mlm.starting_model import starting_model
@@ -100,7 +101,10 @@ def finetune_tagger(
     classes, spans = tagger.classes, tagger.scheme is not None
     tuning = FineTuning.for_model(
         tagger.config, len(sets["train"]), pretrained=model is not None, epochs=epochs, patience=patience,
-        batch_size=batch_size, learning_rate=learning_rate, layer_decay=layer_decay, dropout=dropout,
+        # Every word is an example: fewer rows a step, at a higher rate, than texts need.
+        batch_size=16 if batch_size is None else batch_size,
+        learning_rate=6e-5 * (768 / tagger.config.hidden_dim) ** 2 if learning_rate is None else learning_rate,
+        layer_decay=layer_decay, dropout=dropout,
     )  # fmt: skip
     words = {name: [sentence.words for sentence in sentences] for name, sentences in sets.items()}
     truth = {name: [sentence.tags for sentence in sentences] for name, sentences in sets.items()}
@@ -160,6 +164,8 @@ def finetune_tagger(
     last = "test" if "test" in sets else "dev"
     answer = tagger.predict_windows(windows[last])
     print(f"\non {last}, {report.full_report(sets[last], answer, spans=spans, texts=not no_samples)}\n")
+    numbers = [tagger.class_numbers([tag for tags in of for tag in tags]) for of in (truth[last], answer.tags)]
+    save_confusion_picture(f"{output}/confusion.png", classes, *numbers)
     if predictions is not None:
         report.write_predictions(predictions, sets[last], answer.tags)
     run.finish(metrics)

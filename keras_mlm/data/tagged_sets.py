@@ -57,6 +57,8 @@ def read_tagged_sets(
 def tag_names(sentences: Sequence[TaggedWords]) -> list[str]:
     """Return the tags of sentences in sorted order; where they spell spans, all tags of every type.
 
+    It warns of tags that one word only has.
+
     Raises:
         InputError: all tags are equal; nearly every word has another one; or some spell spans and others do not.
     """
@@ -69,6 +71,9 @@ def tag_names(sentences: Sequence[TaggedWords]) -> list[str]:
         )
     if 2 * len(counts) > total > 10:
         raise InputError(f"{source}: {len(counts):,} different tags of {total:,} words; is the tag in another column?")
+    once = sorted(tag for tag, count in counts.items() if count == 1)
+    if once:
+        logger.warning("%d tags stand at one word only: %s", len(once), ", ".join(once[:10]))
     scheme = scheme_of(counts)
     if scheme is not None:
         return complete_tags(counts, scheme)

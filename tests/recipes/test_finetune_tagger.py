@@ -73,11 +73,12 @@ def files(tmp_path_factory):
 
 def test_what_it_learns_is_kept_and_its_figures_are_those_of_seqeval_on_its_predictions(model, files, tmp_path, capsys):
     command = ["--model", model, "--train", files / "train.tsv", "--test", files / "test.tsv", "--epochs", "5",
-               "--length", "16", "--learning-rate", "0.01", "--output", tmp_path / "entities",
+               "--length", "16", "--learning-rate", "0.02", "--output", tmp_path / "entities",
                "--predictions", tmp_path / "answers.tsv"]  # fmt: skip
     assert run(*command) == 0
     shown = capsys.readouterr().out
     assert "val_f1" in shown and "the worst first" in shown and "most frequent confusions" in shown
+    assert (tmp_path / "entities/confusion.png").read_bytes().startswith(b"\x89PNG")
     metrics = json.loads((tmp_path / "entities/metrics.json").read_text())
     assert metrics["test_f1"] > 0.6 and "dev_precision" in metrics
     gold = list(read_tagged_words(str(files / "test.tsv")))
