@@ -12,7 +12,6 @@ from keras_mlm.metrics import exact_match_sums
 from keras_mlm.models.fine_tuned_model import FineTunedModel
 from keras_mlm.row_cutting import LONG_TEXT, head_and_tail, kept_lengths, window_starts
 
-
 # What the dense layer sees: the paper's pooled [CLS], or that beside the mean and the largest value over all tokens.
 POOLINGS = {"cls": 1, "cls_mean_max": 3}
 
@@ -48,7 +47,7 @@ class BertTextClassifier(FineTunedModel):
         tokenizer: `WordPieceTokenizer`. Defaults to `None`, no text methods.
         length: int, the longest row in tokens, special tokens included. Defaults to the encoder's.
         long_text: `"truncate"`, `"head_tail"` or `"windows"` (single texts only). Defaults to `"truncate"`.
-        pooling: `"cls"`, the paper's, or `"cls_mean_max"`, which also has the mean and the largest value over the tokens.
+        pooling: `"cls"`, the paper's, or `"cls_mean_max"`, which also has the mean and the largest value over tokens.
             An encoder that was trained for minutes or hours has little in `[CLS]`. Defaults to `"cls_mean_max"`.
         multi_label: bool, whether a text may have several classes or none: a sigmoid a class instead of one softmax;
             `accuracy` is then the share of texts with every class told right. Defaults to `False`.
