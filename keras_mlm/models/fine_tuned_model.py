@@ -105,14 +105,22 @@ class FineTunedModel(TrainingStep, keras.Model):
     def build(self, input_shape: Any = None) -> None:
         """Create the weights, which depend on the config and the number of classes only."""
         if not self.built:
-            self.dense.build((None, self.config.hidden_dim))
+            self.dense.build((None, self.features_dim))
             self.built = True
+
+    @property
+    def features_dim(self) -> int:
+        """The width of `features`."""
+        return self.config.hidden_dim
+
+    def features(self, encoded: dict[str, Any], padding_mask: Any) -> Any:
+        """Return what the dense layer sees of the encoder's outputs."""
+        return encoded["pooled_output" if self.pooled else "sequence_output"]
 
     def call(self, inputs: dict[str, Any], training: bool | None = None) -> Any:
         """Return the logits of the classes."""
-        encoded = self.backbone(inputs, training=training)
-        hidden = encoded["pooled_output" if self.pooled else "sequence_output"]
-        return self.dense(self.dropout(hidden, training=training))
+        features = self.features(self.backbone(inputs, training=training), inputs["padding_mask"])
+        return self.dense(self.dropout(features, training=training))
 
     def compile(self, optimizer: Any, *, micro_batches: int = 1, jit_compile: bool = False, **kwargs: Any) -> None:
         """Set the optimizer; the loss and the metrics are the model's own.
