@@ -100,6 +100,24 @@ def write_folder(
     return str(folder)
 
 
+def edit(folder: str, name: str, **entries) -> None:
+    """Set entries of a JSON file."""
+    path = Path(folder) / name
+    path.write_text(json.dumps({**json.loads(path.read_text()), **entries}))
+
+
+def shard(folder: str, tensors: dict[str, np.ndarray]) -> dict:
+    """Put the weights of a folder into two files, and return their index."""
+    (Path(folder) / "model.safetensors").unlink()
+    names = sorted(tensors)
+    halves = {"model-00001-of-00002.safetensors": names[::2], "model-00002-of-00002.safetensors": names[1::2]}
+    for file, part in halves.items():
+        save_file({name: tensors[name] for name in part}, Path(folder) / file)
+    index = {"metadata": {}, "weight_map": {name: file for file, part in halves.items() for name in part}}
+    (Path(folder) / "model.safetensors.index.json").write_text(json.dumps(index))
+    return index
+
+
 def numpy_bert(tensors: dict[str, np.ndarray], batch: dict[str, np.ndarray], *, heads=2, eps=1e-12, tanh=False):
     """Sequence output, pooled output, masked-LM logits and next-sentence logits as the paper defines them."""
     tensors = {name: tensor.astype("float64") for name, tensor in tensors.items()}
@@ -175,3 +193,9 @@ def assert_computes(model, expected: dict[str, np.ndarray], batch: dict[str, np.
         if here.ndim == 3:
             here, there = here[batch["padding_mask"]], there[batch["padding_mask"]]
         np.testing.assert_allclose(here, there, rtol=0, atol=tolerance * max(1.0, np.abs(there).max()), err_msg=name)
+
+
+def arrays_equal(there, here):
+    assert there.keys() == here.keys()
+    for name in there:
+        np.testing.assert_array_equal(there[name], here[name], err_msg=name)
