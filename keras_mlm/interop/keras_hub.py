@@ -12,6 +12,7 @@ from keras_mlm.interop.bert_tensors import CheckpointTensor, check_classic, fill
 from keras_mlm.layers.modeling.gelu import ACTIVATIONS
 from keras_mlm.models.backbone_adapter import BackboneAdapter
 from keras_mlm.models.bert_pretrainer import BertPretrainer
+from keras_mlm.models.fine_tuned_model import FineTunedModel
 from keras_mlm.tokenizers.word_piece_tokenizer import WordPieceTokenizer
 
 logger = logging.getLogger(__name__)
@@ -83,14 +84,14 @@ def load_keras_hub(backbone: Any, tokenizer: Any = None) -> BertPretrainer:
     return model
 
 
-def to_keras_hub(model: BertPretrainer) -> Any:
-    """Return a KerasHub backbone with the weights of a model; it has no masked-LM and next-sentence heads.
+def to_keras_hub(model: BertPretrainer | FineTunedModel) -> Any:
+    """Return a KerasHub backbone with the weights of a model's encoder; it has no heads.
 
     Its outputs are the model's. A model with the exact GELU gives a backbone whose layers were changed to it; saved as
     a preset and loaded again, KerasHub computes the tanh approximation, about 3e-3 away.
 
     Args:
-        model: BertPretrainer of post-norm and learned positions.
+        model: BertPretrainer or fine-tuned model of post-norm and learned positions.
 
     Returns:
         A `keras_hub.models.BertBackbone`.

@@ -38,21 +38,6 @@ def test_a_head_that_the_class_has_but_the_file_lacks_is_an_error(tmp_path, capl
     assert_computes(model, numpy_bert(tensors, batch), batch)
 
 
-@pytest.mark.parametrize("architecture", ["BertForSequenceClassification", "BertForTokenClassification"])
-def test_a_classifier_gives_its_encoder_when_its_head_may_be_left_out(tmp_path, caplog, architecture):
-    parts = ("encoder", "pooler") if "Sequence" in architecture else ("encoder",)
-    tensors = random_tensors(CONFIG, parts)
-    head = {"classifier.weight": np.zeros((3, 8), "float32"), "classifier.bias": np.zeros(3, "float32")}
-    folder = write_folder(tmp_path / "classifier", tensors | head, architecture=architecture)
-    with pytest.raises(InputError, match=r"unexpected classifier\.bias \(3,\), classifier\.weight \(3, 8\); strict"):
-        load_hugging_face(folder)
-    with caplog.at_level(logging.WARNING):
-        model = load_hugging_face(folder, strict=False)
-    assert "left out, as strict=False allows: unexpected classifier" in caplog.text
-    batch = rows()
-    assert_computes(model, numpy_bert(tensors, batch), batch)
-
-
 def test_a_nan_is_no_weight(pretraining_folder, tmp_path):
     tensors = pretraining_folder[1]
     tensors["bert.pooler.dense.bias"][2] = np.nan

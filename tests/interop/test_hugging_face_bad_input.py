@@ -74,7 +74,7 @@ def test_a_tensor_that_claims_ten_gigabytes_is_refused_unread(pretraining_folder
 def test_a_pickle_is_refused_with_the_command_that_converts_it(pretraining_folder, name):
     folder = Path(pretraining_folder[0])
     (folder / "model.safetensors").rename(folder / name)
-    with pytest.raises(InputError, match=rf"{name}, a pickle.*save_pretrained"):
+    with pytest.raises(InputError, match=rf"{name}, a pickle.*weights_only=True"):
         load_hugging_face(str(folder))
 
 
