@@ -12,7 +12,13 @@ def convert(
     *,
     source: Annotated[str, Parameter(name="--from")],
     target: Annotated[str, Parameter(name="--to")],
-    architecture: Literal["BertForPreTraining", "BertForMaskedLM", "BertForSequenceClassification", "BertModel"]
+    architecture: Literal[
+        "BertForPreTraining",
+        "BertForMaskedLM",
+        "BertForSequenceClassification",
+        "BertForTokenClassification",
+        "BertModel",
+    ]
     | None = None,
     strict: bool = True,
 ) -> dict[str, Any]:

@@ -46,6 +46,7 @@ CONFIG, CARD = "config.json", "README.md"
 _WRITTEN = {
     "BertPretrainer": ("BertForPreTraining", "BertForMaskedLM", "BertModel"),
     "BertTextClassifier": ("BertForSequenceClassification", "BertModel"),
+    "BertTokenClassifier": ("BertForTokenClassification", "BertModel"),
 }
 
 
@@ -53,10 +54,11 @@ def load_hugging_face(folder_or_name: str, *, strict: bool = True) -> Any:
     """Return the BERT of a Hugging Face folder or hub repository, with its tokenizer.
 
     Weights come from `model.safetensors`, from several such files with their index, or from TensorFlow's
-    `tf_model.h5`. A `BertForSequenceClassification` is a `BertTextClassifier`, whose `length` is what the tokenizer's
-    settings state. A `BertModel`, `BertForMaskedLM` or `BertForPreTraining`, and without its head any other class, is
-    a `BertPretrainer`. A part that the checkpoint's class does not have (the masked-LM head of a `BertModel`) starts
-    anew; a warning names it. `config.next_sentence` is whether there is a pooler.
+    `tf_model.h5`. A `BertForSequenceClassification` is a `BertTextClassifier` and a `BertForTokenClassification` a
+    `BertTokenClassifier`, whose `length` is what the tokenizer's settings state. A `BertModel`, `BertForMaskedLM` or
+    `BertForPreTraining`, and without its head any other class, is a `BertPretrainer`. A part that the checkpoint's
+    class does not have (the masked-LM head of a `BertModel`) starts anew; a warning names it. `config.next_sentence` is
+    whether there is a pooler.
 
     Args:
         folder_or_name: str, a local folder, which never touches the network, or a name on the hub, which uses
@@ -65,7 +67,8 @@ def load_hugging_face(folder_or_name: str, *, strict: bool = True) -> Any:
             out, and a warning lists it. The encoder must be complete in any case. Defaults to `True`.
 
     Returns:
-        A `BertPretrainer` or `BertTextClassifier`, not compiled, whose outputs are those of transformers to rounding.
+        A `BertPretrainer`, `BertTextClassifier` or `BertTokenClassifier`, not compiled, whose outputs are those of
+        transformers to rounding.
 
     Raises:
         InputError: a file is missing, damaged or of another kind of model; tensors do not fit, each listed with its
@@ -102,6 +105,10 @@ def load_hugging_face(folder_or_name: str, *, strict: bool = True) -> Any:
     check_sizes(sizes, tensors, f"{folder}/{CONFIG}")
     model = _new_model(config, architecture, sizes, tokenizer, folder, strict=strict)
     expected = CLASSES[architecture] if architecture else ()
+    if isinstance(model, FineTunedModel) and not model.pooled and POOLER in parts:
+        # Old versions of transformers wrote one, which new ones leave out.
+        logger.warning("%s has a pooler, which a %s does not use: left out", folder, architecture)
+        tensors = {name: tensor for name, tensor in tensors.items() if part_of(name) != POOLER}
     fill(model, tensors, str(folder), expected=expected, strict=strict)
     return model
 
@@ -161,13 +168,13 @@ def save_hugging_face(model: BertPretrainer | FineTunedModel, folder: str, *, ar
     its last layer, so that probabilities there are those here.
 
     Args:
-        model: BertPretrainer or BertTextClassifier with a tokenizer, of post-norm and learned positions, as every
-            imported one is.
+        model: BertPretrainer, BertTextClassifier or BertTokenClassifier with a tokenizer, of post-norm and learned
+            positions, as every imported one is.
         folder: str, local folder; made if absent. One that holds a model already is refused.
-        architecture: the class whose tensors are written, no more and no less: of a pre-trainer
-            `"BertForPreTraining"`, `"BertForMaskedLM"` (without pooler and next-sentence head), of a text classifier
-            `"BertForSequenceClassification"`, of either `"BertModel"` (without heads). Defaults to `None`, the one that
-            holds all of the model.
+        architecture: str, the class whose tensors are written, no more and no less: of a pre-trainer
+            `"BertForPreTraining"` or `"BertForMaskedLM"` (without pooler and next-sentence head), of a classifier
+            `"BertForSequenceClassification"` or `"BertForTokenClassification"`, of any `"BertModel"` (without heads).
+            Defaults to `None`, the one that holds all of the model.
 
     Raises:
         InputError: Hugging Face's BERT cannot compute what this model does, or the folder holds a model.

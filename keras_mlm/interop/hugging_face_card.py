@@ -49,6 +49,13 @@ _TASKS = {
         "A text .",
         "It knows these classes and no other, and repeats the mistakes and prejudices of the examples it learned from.",
     ),
+    "BertTokenClassifier": _Task(
+        "token-classification",
+        "token-classification",
+        "A text .",
+        'A word is tagged at its first piece: take aggregation_strategy="first". It knows these classes and no other, '
+        "and repeats the mistakes and prejudices of the examples it learned from.",
+    ),
 }
 
 

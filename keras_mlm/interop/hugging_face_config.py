@@ -36,7 +36,7 @@ CLASSES: dict[str, set[str]] = {
     "BertForPreTraining": {POOLER, MASKED_LM, NEXT_SENTENCE},
     "BertForNextSentencePrediction": {POOLER, NEXT_SENTENCE},
     "BertForSequenceClassification": {POOLER, CLASSIFIER},
-    "BertForTokenClassification": set(),
+    "BertForTokenClassification": {CLASSIFIER},
     "BertForMultipleChoice": {POOLER},
     "BertForQuestionAnswering": set(),
 }

@@ -4,10 +4,14 @@ from typing import Any
 
 from keras_mlm.errors import InputError
 from keras_mlm.models.bert_text_classifier import BertTextClassifier
+from keras_mlm.models.bert_token_classifier import BertTokenClassifier
 from keras_mlm.models.fine_tuned_model import FineTunedModel
 
 # Their classes whose heads ours have, too.
-FINE_TUNED: dict[str, type[FineTunedModel]] = {"BertForSequenceClassification": BertTextClassifier}
+FINE_TUNED: dict[str, type[FineTunedModel]] = {
+    "BertForSequenceClassification": BertTextClassifier,
+    "BertForTokenClassification": BertTokenClassifier,
+}
 
 _SINGLE, _MULTI = "single_label_classification", "multi_label_classification"
 # Far above any real number of classes, far below what would fill the memory.

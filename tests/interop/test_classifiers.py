@@ -27,12 +27,14 @@ from keras_mlm.interop.keras_hub import to_keras_hub
 from keras_mlm.model_folder import load_model, save_model
 from keras_mlm.models.bert_pretrainer import BertPretrainer
 from keras_mlm.models.bert_text_classifier import BertTextClassifier
+from keras_mlm.models.bert_token_classifier import BertTokenClassifier
 from keras_mlm.tokenizers.word_piece_tokenizer import WordPieceTokenizer
 
 CLASSES = ["sport", "政治", "a b"]
 LABELS = {"id2label": dict(enumerate(CLASSES)), "label2id": {name: number for number, name in enumerate(CLASSES)}}
 SIZES = {"num_layers": 1, "num_heads": 2, "hidden_dim": 8, "intermediate_dim": 8}
-KINDS = {"BertForSequenceClassification": ("encoder", "pooler")}
+KINDS = {"BertForSequenceClassification": ("encoder", "pooler"), "BertForTokenClassification": ("encoder",)}
+OURS = {"BertForSequenceClassification": BertTextClassifier, "BertForTokenClassification": BertTokenClassifier}
 
 
 def classifier_tensors(architecture: str, classes: int = 3) -> dict[str, np.ndarray]:
@@ -72,10 +74,14 @@ def sequence_folder(tmp_path):
 # === In ===
 
 
+def declared(folder: str) -> str:
+    return json.loads(Path(folder, "config.json").read_text())["architectures"][0]
+
+
 def test_a_classifier_computes_what_the_paper_says(folder_and_tensors):
     folder, tensors = folder_and_tensors
     model, batch = load_hugging_face(folder), rows()
-    assert type(model).__name__ == {"pooler": "BertTextClassifier"}["pooler"]
+    assert type(model) is OURS[declared(folder)]
     assert model.classes == CLASSES
     assert_same_logits(model, logits_of(tensors, batch), batch)
 
@@ -107,6 +113,27 @@ def test_a_tensorflow_file_is_the_same_classifier(folder_and_tensors):
     write_h5(folder, tensors)
     batch = rows()
     assert_same_logits(load_hugging_face(folder), logits_of(tensors, batch), batch)
+
+
+def test_a_pooler_that_a_token_classifier_does_not_use_is_left_out(tmp_path, caplog):
+    tensors = classifier_tensors("BertForTokenClassification")
+    pooler = random_tensors(CONFIG, KINDS["BertForSequenceClassification"])
+    folder = write_folder(tmp_path / "old", pooler | tensors, architecture="BertForTokenClassification", **LABELS)
+    with caplog.at_level(logging.WARNING):
+        model = load_hugging_face(folder)
+    assert "has a pooler, which a BertForTokenClassification does not use: left out" in caplog.text
+    batch = rows()
+    assert_same_logits(model, logits_of(tensors, batch), batch)
+
+
+def test_the_tags_of_spans_are_decoded_as_ours(tmp_path):
+    labels = {"id2label": {"0": "O", "1": "B-PER", "2": "I-PER"}}
+    architecture = "BertForTokenClassification"
+    folder = write_folder(tmp_path / "ner", classifier_tensors(architecture), architecture=architecture, **labels)
+    model = load_hugging_face(folder)
+    assert model.scheme == "BIO"
+    (tags,) = model.predict_words([["paris", "is", "the"]]).tags
+    assert len(tags) == 3 and tags[0] != "I-PER"
 
 
 # === Out ===
@@ -182,7 +209,7 @@ def test_a_class_that_the_model_is_not_is_refused(sequence_folder, pretraining_f
 
 
 @pytest.mark.parametrize("style", ["short_budget", "modern"])
-@pytest.mark.parametrize("kind", [BertTextClassifier])
+@pytest.mark.parametrize("kind", OURS.values())
 def test_a_style_that_others_do_not_have_is_refused(tmp_path, style, kind):
     config = BertConfig.from_preset("tiny", style=style, vocabulary_size=len(VOCABULARY), max_sequence_length=16)
     model = kind(config, CLASSES, WordPieceTokenizer(VOCABULARY))
@@ -227,7 +254,7 @@ def test_the_encoder_of_a_classifier_goes_on_with_new_heads(folder_and_tensors, 
 
 def test_a_missing_or_misshapen_head_is_listed(folder_and_tensors, tmp_path, caplog):
     folder, tensors = folder_and_tensors
-    architecture = json.loads(Path(folder, "config.json").read_text())["architectures"][0]
+    architecture = declared(folder)
     headless = {name: tensor for name, tensor in tensors.items() if not name.startswith("classifier")}
     other = write_folder(tmp_path / "headless", headless, architecture=architecture, **LABELS)
     with pytest.raises(InputError, match=r"missing classifier\.weight \(3, 8\), classifier\.bias \(3,\); strict"):

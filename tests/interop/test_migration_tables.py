@@ -12,6 +12,7 @@ from keras_mlm.data.documents import Document
 
 ROOT = Path(__file__).parents[2]
 HEADERS = {"README.md": "| you used | old | here |", "README.zh.md": "| 你在用 | 旧写法 | 这里 |"}
+CLASSIFIERS = {"TFBertForSequenceClassification": "classifier", "TFBertForTokenClassification": "tagger"}
 SIZES = {"num_layers": 1, "num_heads": 2, "hidden_dim": 8, "intermediate_dim": 8, "max_sequence_length": 16}
 
 
@@ -37,14 +38,13 @@ def namespaces(tmp_path_factory):
     head = {"classifier.weight": tensors["bert.pooler.dense.weight"][:3].copy()}
     head["classifier.bias"] = tensors["bert.pooler.dense.bias"][:3].copy()
     encoder = {name: tensor for name, tensor in tensors.items() if name.startswith("bert.")}
-    classifier = write_folder(
-        place / "classifier",
-        encoder | head,
-        architecture="BertForSequenceClassification",
-        id2label=dict(enumerate("abc")),
-    )
+    tagger = {name: tensor for name, tensor in encoder.items() if "pooler" not in name}
+    labels = {"id2label": dict(enumerate("abc"))}
     folders = {
-        "classifier": classifier,
+        "classifier": write_folder(
+            place / "classifier", encoder | head, architecture="BertForSequenceClassification", **labels
+        ),
+        "tagger": write_folder(place / "tagger", tagger | head, architecture="BertForTokenClassification", **labels),
         "transformers": write_folder(place / "bert", tensors, architecture="BertForPreTraining"),
         "google": write_google(place / "google", tensors),
         "new": str(place / "new"),
@@ -53,7 +53,8 @@ def namespaces(tmp_path_factory):
     keras_mlm.prepare_corpus(documents, str(place / "data"), vocabulary=VOCABULARY)
     return folders, {name: getattr(keras_mlm, name) for name in keras_mlm.__all__} | {
         "model": keras_mlm.load_hugging_face(folders["transformers"]),
-        "classifier": keras_mlm.load_hugging_face(classifier),
+        "classifier": keras_mlm.load_hugging_face(folders["classifier"]),
+        "tagger": keras_mlm.load_hugging_face(folders["tagger"]),
         "classes": ["no", "yes"],
         "inputs": rows(),
         "text": "paris is the [MASK] .",
@@ -78,13 +79,13 @@ def test_a_call_of_ours_runs(namespaces, library, old, call):
         assert (ROOT / call).is_file()
         return
     folders, names = namespaces
-    kind = "classifier" if "Classification" in old else "google"
-    if "Classification" not in old and library.startswith("transformers"):
-        kind = "new" if call.startswith("save_") else "transformers"
+    kind = "transformers" if library.startswith("transformers") else "google"
+    kind = "new" if call.startswith("save_") else CLASSIFIERS.get(old.partition(".")[0].strip("`"), kind)
     found = eval(call.removesuffix("(…)"), {**names, "folder": folders[kind]})
     if kind == "new":
         assert (Path(folders[kind]) / "model.safetensors").is_file()
     else:
         assert found is not None
-    if "Classification" in old:
-        assert isinstance(found, keras_mlm.BertTextClassifier)
+    if kind in ("classifier", "tagger"):
+        ours = keras_mlm.BertTextClassifier if kind == "classifier" else keras_mlm.BertTokenClassifier
+        assert isinstance(found, ours)

@@ -16,7 +16,10 @@ NAMED = {
     "id2label": dict(enumerate(CLASSES)),
     "label2id": {name: number for number, name in enumerate(CLASSES)},
 }
-AUTO = {"BertForSequenceClassification": "AutoModelForSequenceClassification"}
+AUTO = {
+    "BertForSequenceClassification": "AutoModelForSequenceClassification",
+    "BertForTokenClassification": "AutoModelForTokenClassification",
+}
 
 
 def logits_of(ours, model, batch):
@@ -65,11 +68,32 @@ def test_their_pipeline_says_what_our_classifier_says(tmp_path, problem):
         np.testing.assert_allclose([there[name] for name in CLASSES], probabilities, rtol=0, atol=1e-5)
 
 
+def test_their_tagger_says_what_ours_says(tmp_path):
+    model = theirs("BertForTokenClassification", **NAMED)
+    ours = load_hugging_face(write(model, tmp_path / "in"))
+    save_hugging_face(ours, str(tmp_path / "out"))
+    pipe = transformers.pipeline(
+        "token-classification", str(tmp_path / "out"), aggregation_strategy="first", ignore_labels=[], device="cpu"
+    )
+    text = "paris is the 中 b."
+    words = [(text[entry["start"] : entry["end"]], entry["entity_group"], entry["score"]) for entry in pipe(text)]
+    spans = ours.predict_texts(text)[0]
+    # Theirs joins neighbours of one tag where ours, whose tags are no scheme, has words.
+    assert {label for _, label, _ in words} == {span.label for span in spans}
+    joined = [(span.label, span.text) for span in spans]
+    for word, label, _ in words:
+        count = len(word.replace(".", " .").split())
+        assert {tag for tag, _ in joined[:count]} == {label}
+        joined = joined[count:]
+    assert not joined
+
+
 @pytest.mark.parametrize(
     ("architecture", "problem"),
     [
         ("BertForSequenceClassification", "single_label_classification"),
         ("BertForSequenceClassification", "multi_label_classification"),
+        ("BertForTokenClassification", None),
     ],
 )
 def test_loss_and_gradients_of_a_training_step(tmp_path, architecture, problem):
@@ -77,11 +101,13 @@ def test_loss_and_gradients_of_a_training_step(tmp_path, architecture, problem):
     model = theirs(architecture, problem_type=problem, **NAMED, **no_dropout).train()
     ours, batch = load_hugging_face(write(model, tmp_path / "in")), rows(CONFIG, length=37)
     generator = np.random.default_rng(3)
-    if problem.startswith("multi"):
+    if problem == "multi_label_classification":
         labels = generator.integers(0, 2, (4, len(CLASSES))).astype("float32")
         given = torch.tensor(labels)
     else:
-        labels = generator.integers(0, len(CLASSES), 4).astype("int32")
+        labels = generator.integers(0, len(CLASSES), 4 if problem else batch["token_ids"].shape).astype("int32")
+        if not problem:
+            labels = np.where(batch["padding_mask"] & (labels % 2 == 0), labels, -100)
         given = torch.tensor(labels, dtype=torch.long)
     loss = run(model, batch, labels=given).loss
     loss.backward()
