@@ -40,8 +40,7 @@ _TASKS = {
         "fill-mask",
         "masked-language-model",
         "A sentence with a [MASK] in it .",
-        "It repeats what its training text says, with its mistakes and prejudices; its guesses are no statements of "
-        "fact.",
+        "It repeats what its training text says, with its mistakes and prejudices; its guesses are no facts.",
     ),
     "BertTextClassifier": _Task(
         "text-classification",
@@ -53,8 +52,8 @@ _TASKS = {
         "token-classification",
         "token-classification",
         "A text .",
-        'A word is tagged at its first piece: take aggregation_strategy="first". It knows these classes and no other, '
-        "and repeats the mistakes and prejudices of the examples it learned from.",
+        'A word is tagged at its first piece: aggregation_strategy="first" gives whole words.\n\n'
+        "It knows these classes and no other, and repeats the mistakes and prejudices of the examples it learned from.",
     ),
 }
 

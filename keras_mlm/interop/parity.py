@@ -73,6 +73,7 @@ def beside_transformers(model: BertPretrainer | FineTunedModel, folder: str) -> 
     import transformers
 
     transformers.logging.set_verbosity_error()  # which heads the class does not have is said here
+    transformers.logging.disable_progress_bar()
     rows = random_rows(model)
     config = transformers.AutoConfig.from_pretrained(folder)
     name = (config.architectures or ["BertModel"])[0]

@@ -123,7 +123,7 @@ def test_an_imported_encoder_is_fine_tuned_and_goes_home_again(model, texts, tmp
     convert = runpy.run_path(str(RECIPE.with_name("convert.py")))["convert"]
     convert(source=str(model), target=f"hf:{tmp_path / 'encoder'}", architecture="BertModel")
     convert(source=f"hf:{tmp_path / 'encoder'}", target=str(tmp_path / "imported"))
-    assert run("--model", tmp_path / "imported", "--train", texts / "train.tsv", "--length", "16", "--epochs", "4",
+    assert run("--model", tmp_path / "imported", "--train", texts / "train.tsv", "--length", "16", "--epochs", "8",
                "--learning-rate", "0.01", "--output", tmp_path / "topics") == 0  # fmt: skip
     assert json.loads((tmp_path / "topics/metrics.json").read_text())["dev_accuracy"] > 0.9
     figures = convert(source=str(tmp_path / "topics"), target=f"hf:{tmp_path / 'topics_hf'}")
