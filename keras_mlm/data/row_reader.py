@@ -1,5 +1,6 @@
 """Reads the rows of a prepared split, group by group, in the order of every epoch."""
 
+import functools
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -70,7 +71,8 @@ class RowReader:
 
     def check_shards(self) -> None:
         """Read every shard once. Raises `InputError` that names the first damaged one."""
-        read = tf.function(self._read, autograph=False)
+        # A partial: of a method, TensorFlow counts the tracings of all readers together, and warns.
+        read = tf.function(functools.partial(self._read), autograph=False)
         for number, path in enumerate(self._paths):
             try:
                 with tf.device("cpu:0"):
