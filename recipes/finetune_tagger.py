@@ -58,7 +58,7 @@ def finetune_tagger(
         learning_rate: The highest rate; by default by the width of the model, 2e-3 for tiny, 6e-5 for base.
         layer_decay: Rate of each encoder block as a share of that of the block above; by default 0.9,
             from scratch 1.
-        dropout: Share dropped while fine-tuning; by default 0.1.
+        dropout: Share dropped while fine-tuning; by default 0.3 for tiny and mini, else 0.1.
         seeds: How many times to train, with seeds 0, 1, ...; figures are then means and deviations.
         no_samples: Do not show words of the sentences.
 
