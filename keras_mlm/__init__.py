@@ -43,7 +43,6 @@ _MODULES = {
     "read_labelled_texts": "keras_mlm.data.labelled_texts",
     "read_tagged_words": "keras_mlm.data.tagged_words",
     # === Training ===
-    "BestEpoch": "keras_mlm.training.best_epoch",
     "ProgressLine": "keras_mlm.training.progress_line",
     "TrainingBudget": "keras_mlm.training.training_budget",
     "TrainingCheckpoint": "keras_mlm.training.training_checkpoint",

@@ -46,6 +46,5 @@ from keras_mlm.training.training_checkpoint import TrainingCheckpoint as Trainin
 
 __version__: str
 from keras_mlm.evaluation.calibration import fit_temperature as fit_temperature
-from keras_mlm.training.best_epoch import BestEpoch as BestEpoch
 from keras_mlm.training.fine_tuning import FineTuning as FineTuning
 from keras_mlm.training.layerwise_adamw import LayerwiseAdamW as LayerwiseAdamW
