@@ -35,11 +35,14 @@ _MODULES = {
     "load_model": "keras_mlm.model_folder",
     "save_model": "keras_mlm.model_folder",
     # === Fine-tuning ===
+    "BestEpoch": "keras_mlm.training.best_epoch",
+    "FineTuning": "keras_mlm.training.fine_tuning",
+    "LayerwiseAdamW": "keras_mlm.training.layerwise_adamw",
+    "fit_temperature": "keras_mlm.evaluation.calibration",
     "labelled_batches": "keras_mlm.data.labelled_batches",
     "read_labelled_texts": "keras_mlm.data.labelled_texts",
     "read_tagged_words": "keras_mlm.data.tagged_words",
     # === Training ===
-    "BestEpoch": "keras_mlm.training.best_epoch",
     "ProgressLine": "keras_mlm.training.progress_line",
     "TrainingBudget": "keras_mlm.training.training_budget",
     "TrainingCheckpoint": "keras_mlm.training.training_checkpoint",

@@ -45,3 +45,6 @@ from keras_mlm.training.training_budget import TrainingBudget as TrainingBudget
 from keras_mlm.training.training_checkpoint import TrainingCheckpoint as TrainingCheckpoint
 
 __version__: str
+from keras_mlm.evaluation.calibration import fit_temperature as fit_temperature
+from keras_mlm.training.fine_tuning import FineTuning as FineTuning
+from keras_mlm.training.layerwise_adamw import LayerwiseAdamW as LayerwiseAdamW

@@ -100,11 +100,8 @@ def finetune_tagger(
     tagger = starting_model(BertTokenClassifier, classes, **source, dropout=dropout, length=length)
     classes, spans = tagger.classes, tagger.scheme is not None
     tuning = FineTuning.for_model(
-        tagger.config, len(sets["train"]), pretrained=model is not None, epochs=epochs, patience=patience,
-        # Every word is an example: fewer rows a step, at a higher rate, than texts need.
-        batch_size=16 if batch_size is None else batch_size,
-        learning_rate=6e-5 * (768 / tagger.config.hidden_dim) ** 2 if learning_rate is None else learning_rate,
-        layer_decay=layer_decay, dropout=dropout,
+        tagger.config, len(sets["train"]), pretrained=model is not None, tags=True, epochs=epochs, patience=patience,
+        batch_size=batch_size, learning_rate=learning_rate, layer_decay=layer_decay, dropout=dropout,
     )  # fmt: skip
     words = {name: [sentence.words for sentence in sentences] for name, sentences in sets.items()}
     truth = {name: [sentence.tags for sentence in sentences] for name, sentences in sets.items()}

@@ -194,6 +194,15 @@ def test_the_encoder_alone_is_written_when_asked_for(sequence_folder, tmp_path):
     assert "id2label" not in json.loads((tmp_path / "encoder/config.json").read_text())
 
 
+def test_a_pooling_that_others_lack_is_refused(sequence_folder, tmp_path):
+    start = load_hugging_face(sequence_folder)
+    model = BertTextClassifier(start.config, CLASSES, start.tokenizer, pooling="cls_mean_max")
+    with pytest.raises(InputError, match="--pooling cls"):
+        save_hugging_face(model, str(tmp_path / "out"))
+    assert not (tmp_path / "out").exists()
+    save_hugging_face(model, str(tmp_path / "out"), architecture="BertModel")
+
+
 def test_a_class_that_the_model_is_not_is_refused(sequence_folder, pretraining_folder, tmp_path):
     with pytest.raises(InputError, match="BertTextClassifier can be written as BertForSequenceClassification or BertM"):
         save_hugging_face(load_hugging_face(sequence_folder), str(tmp_path / "o"), architecture="BertForMaskedLM")
