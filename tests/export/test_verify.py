@@ -101,7 +101,7 @@ class TestTrainedModel:
 class TestClassifier:
     """A classifier that has learned its examples, exported in every format."""
 
-    @pytest.fixture(scope="class", params=["truncate", "windows"])
+    @pytest.fixture(scope="class", params=["truncate"])
     def folder(self, request, make_classifier, tmp_path_factory):
         for package in ("ai_edge_litert", "tf2onnx", "onnxruntime"):
             pytest.importorskip(package, reason=f"{package} is not installed (the extras tflite and onnx)")
