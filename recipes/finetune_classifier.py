@@ -1,9 +1,8 @@
 """Fine-tune a BERT to classify texts or pairs: arguments ▶ library calls ▶ model.fit ▶ what was learned."""
 
-import hashlib
-import sys
+import dataclasses
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from keras_mlm import command_line
 
@@ -17,112 +16,105 @@ def finetune_classifier(
     data: str | None = None,
     dev: str | None = None,
     test: str | None = None,
+    test_percent: int = 0,
     predictions: str | None = None,
     text: str | None = None,
     label: str | None = None,
     pair: str | None = None,
+    label_separator: str | None = None,
     length: int = 128,
-    epochs: int = 20,
-    patience: int = 4,
-    batch_size: int = 32,
+    long_text: Literal["truncate", "head_tail", "windows"] = "truncate",
+    class_weights: list[str] | None = None,
+    epochs: int | None = None,
+    patience: int | None = None,
+    batch_size: int | None = None,
     learning_rate: float | None = None,
-    dropout: float = 0.1,
+    layer_decay: float | None = None,
+    dropout: float | None = None,
     seeds: int = 1,
+    calibrate: bool = False,
+    no_samples: bool = False,
 ) -> dict[str, Any]:
     """Fine-tune a BERT to put texts, or pairs of texts, into classes; the epoch that is best on dev is kept.
+
+    Of several seeds the same command continues with the next one when it was stopped.
 
     Args:
         train: Labelled examples, .tsv, .csv or .jsonl, also .gz or .xz.
         output: Model folder to write, such as saved_models/topics; of several seeds it holds the best on dev.
         model: Start from this model folder: pre-trained, or a classifier of the same classes.
         from_scratch: Or start from random weights of this size: tiny, mini, small, medium, base or large.
-        data: With --from-scratch, the data folder whose vocabulary is used.
+        data: With --from-scratch, the data or model folder whose vocabulary is used.
         dev: Examples that choose the epoch; by default a tenth of train, by a hash of the text.
         test: Examples to be measured on at the end.
+        test_percent: Or so many percent of train, by the same hash; nothing is learned from them.
         predictions: TSV file to write: label, predicted label and probability of each test example, else of dev.
         text: Column of the text, by number from 1 or by name; by default 2, in JSONL "text".
         label: Column of the label; by default 1, in JSONL "label".
         pair: Column of the second text of a pair.
-        length: Tokens a row; longer texts are cut.
-        epochs: The most epochs; the learning rate falls to 0 over them.
-        patience: Epochs without a better one on dev after which training stops.
-        batch_size: Examples a step.
-        learning_rate: The highest rate; by default by the width of the model, 5e-4 for tiny, 3e-5 for base.
-        dropout: Share dropped while fine-tuning.
+        label_separator: What stands between labels where a text may have several or none, such as ","; the
+            answers are then all classes above one half.
+        length: Tokens a row.
+        long_text: What becomes of longer texts, here and in everything the model does later: truncate cuts the end,
+            head_tail the middle, windows takes the mean over overlapping windows.
+        class_weights: "balanced", so that rare classes count as much as frequent ones, or NAME=WEIGHT a class.
+        epochs: The most epochs, over which the learning rate falls to 0; by default by the model and the examples.
+        patience: Epochs without a better one on dev after which training stops; by default 5.
+        batch_size: Rows a step; by default 32.
+        learning_rate: The highest rate; by default by the width of the model, 1e-3 for tiny, 3e-5 for base.
+        layer_decay: Rate of each encoder block as a share of that of the block above; by default 0.9,
+            from scratch 1.
+        dropout: Share dropped while fine-tuning; by default 0.1.
         seeds: How many times to train, with seeds 0, 1, ...; figures are then means and deviations.
+        calibrate: Fit a temperature on dev, so that probabilities are as often right as they say.
+        no_samples: Do not show texts of the examples.
 
     Returns:
         The figures that metrics.json holds.
     """
     from keras_mlm.errors import InputError
 
-    if (model is None) == (from_scratch is None) or (from_scratch is None) != (data is None):
-        raise InputError("give either --model FOLDER, or --from-scratch PRESET with --data FOLDER for its vocabulary")
-    for name, value in (("length", length - 7), ("epochs", epochs), ("batch_size", batch_size), ("seeds", seeds)):
-        if value < 1:
-            raise InputError(f"--{name.replace('_', '-')} is too small")
-
+    if seeds < 1:
+        raise InputError(f"--seeds must be at least 1, not {seeds}")
     if predictions is not None and not Path(predictions).absolute().parent.is_dir():
         raise InputError(f"--predictions {predictions}: there is no such folder")
 
     import keras
     import numpy as np
 
-    try:
-        from sklearn.metrics import classification_report, f1_score
-    except ImportError:
-        raise InputError("the report needs scikit-learn: pip install 'keras-mlm[finetune]'") from None
-
-    from keras_mlm.config import BertConfig, PretrainingConfig
+    from keras_mlm.data import labelled_sets
     from keras_mlm.data.labelled_batches import labelled_batches
-    from keras_mlm.data.labelled_sets import check_labels, class_names, held_out_share
-    from keras_mlm.data.labelled_texts import read_labelled_texts
+    from keras_mlm.evaluation import classifier_report as report
+    from keras_mlm.evaluation.calibration import expected_calibration_error, fit_temperature
+    from keras_mlm.evaluation.confusion_picture import save_confusion_picture
     from keras_mlm.model_folder import load_model, save_model
-    from keras_mlm.models.bert_pretrainer import BertPretrainer
     from keras_mlm.models.bert_text_classifier import BertTextClassifier
-    from keras_mlm.tokenizers.word_piece_tokenizer import WordPieceTokenizer
-    from keras_mlm.training.optimizers import optimizer_from
+    from keras_mlm.starting_model import starting_model
+    from keras_mlm.training.fine_tuning import FineTuning
     from keras_mlm.training.run_folder import RunFolder
-    from keras_mlm.training.training_budget import TrainingBudget
+    from keras_mlm.training.seed_log import SeedLog
 
-    columns = {"text": text, "label": label, "pair": pair}
-    sets = {"train": list(read_labelled_texts(train, **columns))}
-    if dev is None:
-        sets["train"], sets["dev"] = held_out_share(sets["train"])
-    for name, path in (("dev", dev), ("test", test)):
-        if path is not None:
-            sets[name] = list(read_labelled_texts(path, **columns))
-    classes = class_names(sets["train"])
-    for name in sets:
-        check_labels(sets[name], classes)
+    # What there is to learn.
+    columns = {"text": text, "label": label, "pair": pair, "separator": label_separator}
+    sets, classes = labelled_sets.read_labelled_sets(train, dev=dev, test=test, test_percent=test_percent, **columns)
+    weights = labelled_sets.class_weights(sets["train"], class_weights) if class_weights else None
+    head = {"length": length, "long_text": long_text, "multi_label": label_separator is not None}
+    source = {"model": model, "from_scratch": from_scratch, "data": data}
 
-    def start() -> Any:
-        if from_scratch is not None:
-            tokenizer = WordPieceTokenizer.load(data)
-            config = BertConfig.from_preset(
-                from_scratch, style="short_budget", vocabulary_size=tokenizer.vocabulary_size, dropout=dropout
-            )
-            return BertTextClassifier(config, classes, tokenizer, length=length)
-        trained = load_model(model)
-        if isinstance(trained, BertPretrainer):
-            return BertTextClassifier.from_encoder(trained, classes, length=length, dropout=dropout)
-        if set(getattr(trained, "classes", ())) != set(classes):
-            raise InputError(f"{model} is a model of other labels: {', '.join(trained.classes[:10])}")
-        again = BertTextClassifier.from_encoder(trained, trained.classes, length=length, dropout=dropout)
-        again.set_weights(trained.get_weights())
-        return again
-
+    # What learns it, and how.
     keras.utils.set_random_seed(0)
-    classifier = start()
-    rate = learning_rate or 3e-5 * (768 / classifier.config.hidden_dim) ** 1.6
-    finetuning = {"model": model, "from_scratch": from_scratch, "length": length, "epochs": epochs,
-                  "patience": patience, "batch_size": batch_size, "learning_rate": rate, "dropout": dropout,
-                  "seeds": seeds}  # fmt: skip
+    classifier = starting_model(BertTextClassifier, classes, **source, dropout=dropout, **head)
+    classes = classifier.classes
+    tuning = FineTuning.for_model(
+        classifier.config, len(sets["train"]), pretrained=model is not None, epochs=epochs, patience=patience,
+        batch_size=batch_size, learning_rate=learning_rate, layer_decay=layer_decay, dropout=dropout,
+    )  # fmt: skip
     run = RunFolder(output)
-    # What was learned from, so that a changed file is no finished run.
-    content = {name: [(example.text, example.label) for example in examples] for name, examples in sets.items()}
-    digests = {name: hashlib.sha256(repr(pairs).encode()).hexdigest() for name, pairs in content.items()}
-    settings = {"finetuning": finetuning, "examples": digests}
+    settings = {
+        "finetuning": {**source, **head, **dataclasses.asdict(tuning), "seeds": seeds, "calibrate": calibrate,
+                       "class_weights": " ".join(class_weights or []) or None},
+        "examples": {name: labelled_sets.digest(examples) for name, examples in sets.items()},
+    }  # fmt: skip
     done = run.find(settings)
     if done is not None:
         print(f"{output} is finished; choose another --output to train with other settings")
@@ -130,54 +122,63 @@ def finetune_classifier(
         return done
 
     rows = {name: classifier.encode([example.text for example in examples]) for name, examples in sets.items()}
-    cut = sum(len(row["token_ids"]) == length for row in rows["train"])
+    truth = {name: classifier.class_numbers([e.label for e in examples]) for name, examples in sets.items()}
+    full = sum(len(row["token_ids"]) == length for row in rows["train"])
     print(f"{classifier.count_params():,} parameters, {len(classes)} classes, "
           + ", ".join(f"{len(examples):,} {name}" for name, examples in sets.items())
-          + f"; {cut:,} training rows are full, longer texts are cut")  # fmt: skip
-    truth = {name: classifier.class_numbers([example.label for example in sets[name]]) for name in sets}
-    steps = epochs * -(-len(rows["train"]) // batch_size)
-    figures: list[dict[str, float]] = []
-    best: Any = None
-    for seed in range(seeds):
-        keras.utils.set_random_seed(seed)
-        classifier = start() if seed else classifier
-        classifier.compile(optimizer_from(PretrainingConfig(steps=steps, learning_rate=rate)))
-        stop = keras.callbacks.EarlyStopping(
-            "val_accuracy", mode="max", patience=patience, restore_best_weights=True, start_from_epoch=0
-        )
-        classifier.fit(
-            labelled_batches(rows["train"], truth["train"], batch_size=batch_size, seed=seed),
-            validation_data=labelled_batches(rows["dev"], truth["dev"], batch_size=batch_size, shuffle=False),
-            epochs=epochs,
-            shuffle=False,  # the batches have their own order
-            verbose=1 if sys.stdout.isatty() else 2,
-            callbacks=[TrainingBudget(steps=steps, learning_rate=rate), stop],
-        )
-        found: dict[str, float] = {"epochs": float(stop.best_epoch + 1)}
-        for name in set(sets) - {"train"}:
-            answers = np.stack(classifier.logits(rows[name])).argmax(axis=1)
-            found[f"{name}_accuracy"] = float((answers == truth[name]).mean())
-            found[f"{name}_macro_f1"] = float(f1_score(truth[name], answers, average="macro", zero_division=0.0))
-        if best is None or found["dev_accuracy"] > max(figure["dev_accuracy"] for figure in figures):
-            best = classifier
-        figures.append(found)
+          + f"; {len(rows['train']):,} training rows, {full:,} of them full")  # fmt: skip
+    print(", ".join(f"{name} {value:g}" for name, value in dataclasses.asdict(tuning).items()))
 
-    metrics: dict[str, Any] = {name: float(np.mean([figure[name] for figure in figures])) for name in figures[0]}
-    if seeds > 1:
-        metrics |= {f"{name}_deviation": float(np.std([f[name] for f in figures], ddof=1)) for name in figures[0]}
-    last = "test" if "test" in sets else "dev"
-    answer = best.predict_texts([example.text for example in sets[last]])
-    labels = [example.label for example in sets[last]]
-    print(classification_report(labels, answer.labels, digits=3, zero_division=0.0))
+    def probabilities(name: str) -> np.ndarray:
+        return classifier.predictions(classifier.text_logits(rows[name])).probabilities
+
+    def dev_scores() -> dict[str, float]:
+        return report.classifier_scores(truth["dev"], probabilities("dev"))
+
+    best_by = "micro_f1" if label_separator is not None else "accuracy"
     run.begin(settings)
-    save_model(best, output, metrics=metrics)
-    run.finish(metrics)
+    log = SeedLog(run, f"dev_{best_by}")
+    for seed in range(len(log.figures), seeds):
+        keras.utils.set_random_seed(seed)
+        classifier = starting_model(BertTextClassifier, classes, **source, dropout=tuning.dropout, **head)
+        classifier.compile(tuning.optimizer(classifier.config))
+        callbacks = tuning.callbacks(rows["train"], dev_scores, best_by)
+        classifier.fit(
+            labelled_batches(rows["train"], truth["train"], batch_size=tuning.batch_size, seed=seed, weights=weights),
+            epochs=tuning.epochs,
+            shuffle=False,  # the batches have their own order
+            verbose=tuning.verbose,
+            callbacks=callbacks,
+        )
+        figures = {"epochs": callbacks[1].epoch + 1.0}
+        for name in set(sets) - {"train"}:
+            scores = report.classifier_scores(truth[name], probabilities(name))
+            figures |= {f"{name}_{figure}": value for figure, value in scores.items()}
+        if log.is_best(figures):
+            save_model(classifier, output)
+        log.add(figures)
+        print(f"seed {seed}: " + ", ".join(f"{name} {value:.4g}" for name, value in sorted(figures.items())))
+
+    # What was learned.
+    classifier, metrics = load_model(output), log.means()
+    last = "test" if "test" in sets else "dev"
+    if calibrate:
+        before = expected_calibration_error(probabilities(last), truth[last])
+        classifier.temperature = fit_temperature(classifier.text_logits(rows["dev"]), truth["dev"])
+        after = expected_calibration_error(probabilities(last), truth[last])
+        metrics |= {"temperature": classifier.temperature, f"{last}_calibration_error_before": before,
+                    f"{last}_calibration_error": after}  # fmt: skip
+    save_model(classifier, output, metrics=metrics)
+    answer = classifier.predictions(classifier.text_logits(rows[last]))
+    texts = [] if no_samples else [example.text for example in sets[last]]
+    print(f"\non {last}, {report.full_report(classes, truth[last], answer.probabilities, texts)}\n")
+    if label_separator is None:
+        save_confusion_picture(f"{output}/confusion.png", classes, truth[last], answer.probabilities.argmax(axis=1))
     if predictions is not None:
-        with open(predictions, "w", encoding="utf-8") as file:
-            for label_, guess, shares in zip(labels, answer.labels, answer.probabilities, strict=True):
-                file.write(f"{label_}\t{guess}\t{shares.max():.4f}\n")
-    for name, value in metrics.items():
-        print(f"  {name:<24} {value:>10.4f}")
+        report.write_predictions(predictions, sets[last], answer, label_separator)
+    run.finish(metrics)
+    for name, value in sorted(metrics.items()):
+        print(f"  {name:<32} {value:>10.4f}")
     print(f"written to {output}")
     return metrics
 

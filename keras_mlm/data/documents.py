@@ -99,15 +99,16 @@ def list_files(paths: Sequence[str]) -> list[str]:
     return files
 
 
-def read_lines(path: str, *, errors: str = "strict") -> Iterator[str]:
+def read_lines(path: str, *, errors: str = "strict", whole: bool = False) -> Iterator[str]:
     """Stream the lines of one text file, without line ends.
 
     Args:
         path: str, a plain, `.gz` or `.xz` file.
         errors: `"strict"` or `"replace"`, what invalid UTF-8 does. Defaults to `"strict"`.
+        whole: bool, whether even the longest line stays one. Defaults to `False`.
 
     Returns:
-        Iterator of str. A line of more than 1,048,576 characters comes in pieces.
+        Iterator of str. A line of more than 1,048,576 characters comes in pieces, but for `whole`.
 
     Raises:
         InputError: the file cannot be read, is binary, damaged or not UTF-8; the message names it and the byte.
@@ -116,7 +117,7 @@ def read_lines(path: str, *, errors: str = "strict") -> Iterator[str]:
     for text in _decoded(path, errors):
         *lines, rest = (rest + text).split("\n")
         yield from lines
-        if len(rest) > MAX_DOCUMENT_CHARACTERS:
+        if len(rest) > MAX_DOCUMENT_CHARACTERS and not whole:
             yield rest
             rest = ""
     if rest:

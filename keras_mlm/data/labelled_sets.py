@@ -2,13 +2,56 @@
 
 import hashlib
 import logging
+import math
 from collections import Counter
 from collections.abc import Sequence
+from typing import Any
 
-from keras_mlm.data.labelled_texts import LabelledText
+import numpy as np
+
+from keras_mlm.data.labelled_texts import LabelledText, read_labelled_texts
 from keras_mlm.errors import InputError
 
 logger = logging.getLogger(__name__)
+
+# The share of train that chooses the epoch and the temperature where no file for that is given.
+DEV_PERCENT = 10
+
+
+def read_labelled_sets(
+    train: str, *, dev: str | None = None, test: str | None = None, test_percent: int = 0, **columns: Any
+) -> tuple[dict[str, list[LabelledText]], list[str]]:
+    """Read the examples to learn from, to choose by and to judge by, and check that their labels fit.
+
+    Args:
+        train: str, file of the examples.
+        dev: str, file to choose by. Defaults to `None`, a tenth of train by a hash of the text.
+        test: str, file to judge by. Defaults to `None`.
+        test_percent: int, share of train to judge by instead, by the same hash. Defaults to `0`.
+        **columns: `text`, `label`, `pair`, `separator` of `read_labelled_texts`.
+
+    Returns:
+        Dict of `train`, `dev` and, where asked for, `test`; and the names of the classes.
+
+    Raises:
+        InputError: as `read_labelled_texts`, `class_names`, `check_labels` and `held_out_share`.
+    """
+    if test is not None and test_percent:
+        raise InputError("give either a file to test on or the percent of train for it, not both")
+    if not 0 <= test_percent <= 80:
+        raise InputError(f"the percent of train to test on must be between 0 and 80, not {test_percent}")
+    sets = {"train": list(read_labelled_texts(train, **columns))}
+    if test_percent:
+        sets["train"], sets["test"] = held_out_share(sets["train"], test_percent)
+    if dev is None:
+        sets["train"], sets["dev"] = held_out_share(sets["train"], DEV_PERCENT, first=test_percent)
+    for name, path in (("dev", dev), ("test", test)):
+        if path is not None:
+            sets[name] = list(read_labelled_texts(path, **columns))
+    classes = class_names(sets["train"])
+    for examples in sets.values():
+        check_labels(examples, classes)
+    return sets, classes
 
 
 def class_names(examples: Sequence[LabelledText]) -> list[str]:
@@ -17,11 +60,11 @@ def class_names(examples: Sequence[LabelledText]) -> list[str]:
     Raises:
         InputError: all labels are equal.
     """
-    counts = Counter(example.label for example in examples)
+    counts = Counter(label for example in examples for label in example.labels)
     if len(counts) < 2:
         raise InputError(
-            f"{examples[0].source}: all {len(examples):,} labels are {examples[0].label!r}: there is nothing to tell "
-            "apart; is the label in another column?"
+            f"{examples[0].source}: all {len(examples):,} labels are {', '.join(map(repr, counts)) or 'absent'}: there "
+            "is nothing to tell apart; is the label in another column?"
         )
     if 2 * len(counts) > len(examples) > 10:
         raise InputError(
@@ -40,16 +83,64 @@ def check_labels(examples: Sequence[LabelledText], classes: Sequence[str]) -> No
     """Raise `InputError` for labels that training does not have; the message lists them with file and line."""
     first: dict[str, LabelledText] = {}
     for example in examples:
-        if example.label not in first:
-            first[example.label] = example
-    unknown = [first[label] for label in sorted(set(first) - set(classes))]
+        for label in example.labels:
+            first.setdefault(label, example)
+    unknown = sorted(set(first) - set(classes))
     if unknown:
-        shown = ", ".join(f"{example.label!r} (line {example.line})" for example in unknown[:10])
-        raise InputError(f"{unknown[0].source} has {len(unknown)} labels that training has not: {shown}")
+        shown = ", ".join(f"{label!r} (line {first[label].line})" for label in unknown[:10])
+        numbers = all(label.isdecimal() for label in unknown) and not any(name.isdecimal() for name in classes)
+        hint = "; training has names, not numbers: write the names" if numbers else ""
+        raise InputError(
+            f"{first[unknown[0]].source} has {len(unknown)} labels that training has not: {shown}"
+            f"{' and others' if len(unknown) > 10 else ''}{hint}"
+        )
+
+
+def class_weights(examples: Sequence[LabelledText], given: Sequence[str]) -> np.ndarray:
+    """Return what each example counts in the loss, by its class.
+
+    Args:
+        examples: sequence of `LabelledText` of one label each.
+        given: `["balanced"]`, so that all classes count the same together and an example 1 on average; or `NAME=WEIGHT`
+            a class, where classes that are not named have the weight 1.
+
+    Returns:
+        float32 array `(examples,)`.
+
+    Raises:
+        InputError: an unknown class, a weight that is none, or texts with several labels.
+    """
+    if any(not isinstance(example.label, str) for example in examples):
+        raise InputError("class weights are for texts with one label each")
+    labels = [str(example.label) for example in examples]
+    counts = Counter(labels)
+    if list(given) == ["balanced"]:
+        weights = {name: len(labels) / len(counts) / count for name, count in counts.items()}
+    else:
+        weights = dict.fromkeys(counts, 1.0)
+        for entry in given:
+            name, equals, number = entry.rpartition("=")
+            weight = _number(number)
+            if not equals or weight is None:
+                raise InputError(f"class weights are 'balanced' or NAME=WEIGHT such as sport=2.5, not {entry!r}")
+            if name not in weights:
+                raise InputError(f"a weight for {name!r}, a class that is not in training: {', '.join(sorted(counts))}")
+            weights[name] = weight
+        if not any(weights.values()):
+            raise InputError("all class weights are 0: there is nothing to learn")
+    return np.array([weights[label] for label in labels], "float32")
+
+
+def _number(text: str) -> float | None:
+    try:
+        number = float(text)
+    except ValueError:
+        return None
+    return number if math.isfinite(number) and number >= 0 else None
 
 
 def held_out_share(
-    examples: Sequence[LabelledText], percent: int = 10
+    examples: Sequence[LabelledText], percent: int = DEV_PERCENT, *, first: int = 0
 ) -> tuple[list[LabelledText], list[LabelledText]]:
     """Return examples in two parts, by a hash of the text: equal texts fall on one side, on every machine.
 
@@ -58,6 +149,8 @@ def held_out_share(
     Args:
         examples: sequence of `LabelledText`.
         percent: int, share of the second part. Defaults to `10`.
+        first: int, where of the hundredths of all texts the share begins: what was held out before ends there, and both
+            shares are of the whole. Defaults to `0`.
 
     Returns:
         Two lists of `LabelledText`.
@@ -70,10 +163,16 @@ def held_out_share(
     for example in examples:
         text = example.text if isinstance(example.text, str) else "\t".join(example.text)
         number = int.from_bytes(hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "big")
-        (held if number % 100 < percent else kept).append(example)
-    known = {example.label for example in kept}
-    kept += [example for example in held if example.label not in known]
-    held = [example for example in held if example.label in known]
+        (held if first <= number % 100 < first + percent else kept).append(example)
+    known = {label for example in kept for label in example.labels}
+    kept += [example for example in held if not known.issuperset(example.labels)]
+    held = [example for example in held if known.issuperset(example.labels)]
     if not kept or not held:
         raise InputError(f"{examples[0].source}: {len(examples)} examples are too few to hold some out: give --dev")
     return kept, held
+
+
+def digest(examples: Sequence[LabelledText]) -> str:
+    """Return a hash of what is learned from, so that a changed file is no finished run."""
+    content = repr([(example.text, example.label) for example in examples])
+    return hashlib.sha256(content.encode("utf-8", "surrogatepass")).hexdigest()

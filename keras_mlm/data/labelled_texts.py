@@ -20,17 +20,27 @@ class LabelledText:
         source: str, the file.
         line: int, the line in the file, from 1.
         text: str, or a tuple of two str where the examples are pairs.
-        label: str, the class.
+        label: str, the class; where a text may have several, a tuple of str, maybe empty.
     """
 
     source: str
     line: int
     text: str | tuple[str, str]
-    label: str
+    label: str | tuple[str, ...]
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """All classes of the example."""
+        return (self.label,) if isinstance(self.label, str) else self.label
 
 
 def read_labelled_texts(
-    path: str, *, text: str | None = None, label: str | None = None, pair: str | None = None
+    path: str,
+    *,
+    text: str | None = None,
+    label: str | None = None,
+    pair: str | None = None,
+    separator: str | None = None,
 ) -> Iterator[LabelledText]:
     """Stream the labelled texts of a file.
 
@@ -43,6 +53,8 @@ def read_labelled_texts(
         text: str, column of the text. Defaults to `"2"`, in JSONL to `"text"`.
         label: str, column of the label. Defaults to `"1"`, in JSONL to `"label"`.
         pair: str, column of the second text. Defaults to `None`, no pairs.
+        separator: str, what stands between the labels of a text that may have several, or none; in JSONL they may also
+            be a list. Defaults to `None`, one label a text.
 
     Returns:
         Iterator of `LabelledText`, in the file's order.
@@ -68,17 +80,24 @@ def read_labelled_texts(
     wanted = {"label": label or ("label" if entry else "1"), "text": text or ("text" if entry else "2")}
     if pair is not None:
         wanted["pair"] = pair
-    return _examples(path, _objects(path, wanted) if entry else _columns(path, kind, wanted))
+    if separator == "":
+        raise InputError("the separator of labels is empty: give the character that stands between them")
+    rows = _objects(path, wanted, separator) if entry else _columns(path, kind, wanted)
+    return _examples(path, rows, separator)
 
 
-def _examples(path: str, rows: Iterator[tuple[int, dict[str, str]]]) -> Iterator[LabelledText]:
+def _examples(path: str, rows: Iterator[tuple[int, dict[str, str]]], separator: str | None) -> Iterator[LabelledText]:
     line = 0
     for line, row in rows:
         for name, value in row.items():
-            if not value.strip():
+            if not value.strip() and (name != "label" or separator is None):
                 raise InputError(f"{path}, line {line}: the {name} is empty; fill it in or remove the line")
         text = (row["text"], row["pair"]) if "pair" in row else row["text"]
-        yield LabelledText(path, line, text, row["label"].strip())
+        label: str | tuple[str, ...] = row["label"].strip()
+        if separator is not None:
+            names = (name.strip() for name in row["label"].split(separator))
+            label = tuple(dict.fromkeys(name for name in names if name))
+        yield LabelledText(path, line, text, label)
     if not line:
         raise InputError(f"{path} has no examples")
 
@@ -108,13 +127,13 @@ def _columns(path: str, kind: str, wanted: dict[str, str]) -> Iterator[tuple[int
 
 
 def _tsv_rows(path: str) -> Iterator[tuple[int, list[str]]]:
-    for number, line in enumerate(read_lines(path), 1):
+    for number, line in enumerate(read_lines(path, whole=True), 1):
         if line.strip():
             yield number, line.split("\t")
 
 
 def _csv_rows(path: str) -> Iterator[tuple[int, list[str]]]:
-    reader = csv.reader((line + "\n" for line in read_lines(path)), strict=True)
+    reader = csv.reader((line + "\n" for line in read_lines(path, whole=True)), strict=True)
     csv.field_size_limit(1 << 30)
     begins = 1
     try:
@@ -126,8 +145,8 @@ def _csv_rows(path: str) -> Iterator[tuple[int, list[str]]]:
         raise InputError(f"{path}, line {begins}: not CSV: {error}") from None
 
 
-def _objects(path: str, wanted: dict[str, str]) -> Iterator[tuple[int, dict[str, str]]]:
-    for number, line in enumerate(read_lines(path), 1):
+def _objects(path: str, wanted: dict[str, str], separator: str | None) -> Iterator[tuple[int, dict[str, str]]]:
+    for number, line in enumerate(read_lines(path, whole=True), 1):
         if not line.strip():
             continue
         try:
@@ -139,6 +158,8 @@ def _objects(path: str, wanted: dict[str, str]) -> Iterator[tuple[int, dict[str,
         row = {}
         for name, column in wanted.items():
             value = entries.get(column)
+            if name == "label" and separator is not None and isinstance(value, list):
+                value = separator.join(map(str, value))
             if isinstance(value, bool) or not isinstance(value, str | int):
                 there = ", ".join(map(str, entries))
                 raise InputError(

@@ -166,7 +166,7 @@ class BertTextClassifier(FineTunedModel):
             starts = window_starts(len(segments[0]), room)
             return [[segments[0][start : start + room]] for start in starts]
         lengths = [len(segment) for segment in segments]
-        kept = (min(lengths[0], room),) if len(lengths) == 1 else kept_lengths(lengths[0], lengths[1], room)
+        kept = kept_lengths(lengths[0], lengths[1], room) if len(segments) == 2 else (min(lengths[0], room),)
         if self.long_text == "truncate":
             return [[segment[:count] for segment, count in zip(segments, kept, strict=True)]]
         pieces = []

@@ -12,8 +12,15 @@ from keras_mlm.training.training_budget import TrainingBudget
 
 logger = logging.getLogger(__name__)
 
-# How the metrics of `BertPretrainer` are called in the line.
-LABELS = {"loss": "loss", "masked_lm_accuracy": "masked LM", "next_sentence_accuracy": "next sentence"}
+# How the metrics of `BertPretrainer` and of fine-tuned models are called in the line.
+LABELS = {
+    "loss": "loss",
+    "masked_lm_accuracy": "masked LM",
+    "next_sentence_accuracy": "next sentence",
+    "accuracy": "accuracy",
+    "val_accuracy": "dev accuracy",
+    "val_f1": "dev F1",
+}
 _FIRST = "training: the first step is traced, which takes a while"
 
 

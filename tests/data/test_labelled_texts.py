@@ -1,9 +1,16 @@
 import gzip
 import json
 
+import numpy as np
 import pytest
 
-from keras_mlm.data.labelled_sets import check_labels, class_names, held_out_share
+from keras_mlm.data.labelled_sets import (
+    check_labels,
+    class_names,
+    class_weights,
+    held_out_share,
+    read_labelled_sets,
+)
 from keras_mlm.data.labelled_texts import read_labelled_texts
 from keras_mlm.errors import InputError
 
@@ -98,3 +105,50 @@ def test_the_held_out_share_is_a_tenth_and_equal_texts_fall_on_one_side(tmp_path
     assert held_out_share(rows) == (kept, held)
     with pytest.raises(InputError, match="--dev"):
         held_out_share(rows[:1])
+
+
+def test_several_labels_a_text_or_none(tmp_path):
+    path = write(tmp_path / "a.tsv", "x, y,x\tone\n\ttwo\ny\tthree\n")
+    assert read(path, separator=",") == [(1, ("x", "y"), "one"), (2, (), "two"), (3, ("y",), "three")]
+    rows = [{"text": "one", "label": ["x", "y"]}, {"text": "two", "label": []}, {"text": "three", "label": "y"}]
+    path = write(tmp_path / "a.jsonl", "".join(json.dumps(row) + "\n" for row in rows))
+    found = read(path, separator=",")
+    assert found == [(1, ("x", "y"), "one"), (2, (), "two"), (3, ("y",), "three")]
+    assert class_names(list(read_labelled_texts(path, separator=","))) == ["x", "y"]
+    with pytest.raises(InputError, match="no text or number 'label'"):
+        read(path)
+    with pytest.raises(InputError, match="separator"):
+        read(path, separator="")
+
+
+def test_numbers_where_training_has_names_are_told(tmp_path):
+    with pytest.raises(InputError, match=r"'0' .line 1., '1' .line 2.; training has names, not numbers"):
+        check_labels(examples(tmp_path, ("0", "a"), ("1", "b")), ["ham", "spam"])
+
+
+def test_class_weights(tmp_path):
+    rows = examples(tmp_path, ("a", "1"), ("a", "2"), ("a", "3"), ("b=c", "4"))
+    balanced = class_weights(rows, ["balanced"])
+    np.testing.assert_allclose(balanced, [2 / 3, 2 / 3, 2 / 3, 2])
+    np.testing.assert_allclose(class_weights(rows, ["b=c=2.5"]), [1, 1, 1, 2.5])
+    for given, words in ((["d=1"], "not in training: a, b=c"), (["a"], "NAME=WEIGHT"), (["a=-1"], "NAME=WEIGHT"),
+                         (["a=nan"], "NAME=WEIGHT"), (["a=0", "b=c=0"], "nothing to learn")):  # fmt: skip
+        with pytest.raises(InputError, match=words):
+            class_weights(rows, given)
+
+
+def test_test_and_dev_are_shares_of_the_whole_and_share_no_text(tmp_path):
+    path = write(tmp_path / "a.tsv", "".join(f"{'ab'[n % 2]}\ttext {n // 2}\n" for n in range(4000)))
+    sets, classes = read_labelled_sets(path, test_percent=20)
+    assert classes == ["a", "b"]
+    shares = {name: len(examples) / 4000 for name, examples in sets.items()}
+    assert abs(shares["test"] - 0.2) < 0.03 and abs(shares["dev"] - 0.1) < 0.02 and abs(sum(shares.values()) - 1) < 1e-9
+    texts = [{example.text for example in examples} for examples in sets.values()]
+    assert len(set.union(*texts)) == sum(map(len, texts))
+    with pytest.raises(InputError, match="not both"):
+        read_labelled_sets(path, test=path, test_percent=20)
+
+
+def test_a_line_of_two_million_characters_is_one_example(tmp_path):
+    path = write(tmp_path / "a.tsv", f"x\t{'won ' * 500_000}\ny\tshort\n")
+    assert [(line, label, len(text)) for line, label, text in read(path)] == [(1, "x", 2_000_000), (2, "y", 5)]

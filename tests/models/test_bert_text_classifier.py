@@ -1,3 +1,4 @@
+import itertools
 import json
 
 import keras
@@ -200,7 +201,7 @@ def test_windows_lose_no_token_and_neighbours_overlap(tokens, room):
     starts = window_starts(tokens, room)
     assert starts[0] == 0 and starts == sorted(set(starts))
     assert starts[-1] + room == tokens if tokens > room else starts == [0]
-    for one, other in zip(starts, starts[1:], strict=False):
+    for one, other in itertools.pairwise(starts):
         assert room - (other - one) >= room // 4
 
 

@@ -1,4 +1,5 @@
 import importlib.util
+import itertools
 import json
 import random
 from pathlib import Path
@@ -9,6 +10,7 @@ from keras_mlm import command_line
 from keras_mlm.config import BertConfig
 from keras_mlm.model_folder import load_model, save_model
 from keras_mlm.models.bert_pretrainer import BertPretrainer
+from keras_mlm.models.bert_text_classifier import BertTextClassifier
 from keras_mlm.tokenizers.vocabulary_file import SPECIAL_TOKENS
 from keras_mlm.tokenizers.word_piece_tokenizer import WordPieceTokenizer
 
@@ -51,16 +53,18 @@ def texts(tmp_path_factory):
 def test_what_it_learns_is_kept_and_the_same_command_again_only_shows_it(model, texts, tmp_path, capsys):
     command = ["--model", model, "--train", texts / "train.tsv", "--test", texts / "test.tsv", "--length", "16",
                "--epochs", "6", "--learning-rate", "0.01", "--seeds", "2", "--output", tmp_path / "topics",
-               "--predictions", tmp_path / "answers.tsv"]  # fmt: skip
+               "--predictions", tmp_path / "answers.tsv", "--calibrate"]  # fmt: skip
     assert run(*command) == 0
     shown = capsys.readouterr().out
-    assert "val_accuracy" in shown and "macro avg" in shown
+    assert "val_accuracy" in shown and "precision" in shown
     metrics = json.loads((tmp_path / "topics/metrics.json").read_text())
     assert metrics["test_accuracy"] > 0.9 and "test_accuracy_deviation" in metrics
+    assert (tmp_path / "topics/confusion.png").read_bytes().startswith(b"\x89PNG")
     answers = [line.split("\t") for line in (tmp_path / "answers.tsv").read_text().splitlines()]
     examples = [line.split("\t") for line in (texts / "test.tsv").read_text().splitlines()]
     assert [answer[0] for answer in answers] == [example[0] for example in examples]
     loaded = load_model(str(tmp_path / "topics"))
+    assert loaded.temperature == metrics["temperature"] != 1.0
     assert loaded.predict_texts([example[1] for example in examples]).labels == [answer[1] for answer in answers]
 
     before = (tmp_path / "topics/model.weights.h5").read_bytes()
@@ -74,6 +78,44 @@ def test_what_it_learns_is_kept_and_the_same_command_again_only_shows_it(model, 
     assert "other labels: stone, water" in capsys.readouterr().err
     assert run("--model", tmp_path / "topics", "--train", texts / "train.tsv", "--length", "16", "--epochs", "1",
                "--output", tmp_path / "again") == 0  # fmt: skip
+
+
+def test_a_stopped_run_goes_on_with_the_next_seed(model, texts, tmp_path, monkeypatch, capsys):
+    def command(output):
+        return ["--model", model, "--train", texts / "train.tsv", "--test-percent", "20", "--length", "16", "--epochs",
+                "1", "--seeds", "2", "--class-weights", "balanced", "--output", output]  # fmt: skip
+
+    assert run(*command(tmp_path / "whole")) == 0
+    fit, calls = BertTextClassifier.fit, []
+
+    def stopping(self, *arguments, **options):
+        calls.append(1)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return fit(self, *arguments, **options)
+
+    monkeypatch.setattr(BertTextClassifier, "fit", stopping)
+    assert run(*command(tmp_path / "stopped")) == 130
+    assert run(*command(tmp_path / "stopped")) == 0
+    assert len(calls) == 3  # seeds 0, 1 (stopped), 1
+    whole, stopped = (json.loads((tmp_path / name / "metrics.json").read_text()) for name in ("whole", "stopped"))
+    assert stopped == pytest.approx(whole, abs=1e-6)
+
+
+def test_several_labels_and_windows(model, texts, tmp_path, capsys):
+    rows = [line.split("\t") for line in (texts / "train.tsv").read_text().splitlines()]
+    both = [(f"{a},{b}" if a != b else a, f"{one} {two}") for (a, one), (b, two) in itertools.pairwise(rows)]
+    (tmp_path / "train.tsv").write_text("".join(f"{label}\t{text}\n" for label, text in [*both, ("", "the the")]))
+    assert run("--model", model, "--train", tmp_path / "train.tsv", "--length", "8", "--long-text", "windows",
+               "--label-separator", ",", "--epochs", "16", "--learning-rate", "0.04", "--output", tmp_path / "m",
+               "--predictions", tmp_path / "answers.tsv") == 0  # fmt: skip
+    metrics = json.loads((tmp_path / "m/metrics.json").read_text())
+    assert metrics["dev_micro_f1"] > 0.9
+    loaded = load_model(str(tmp_path / "m"))
+    assert (loaded.long_text, loaded.multi_label) == ("windows", True)
+    long = "the river lake rain river lake rain rock sand hill"
+    assert sorted(loaded.predict_texts([long]).labels[0]) == ["stone", "water"]
+    assert "water" in (tmp_path / "answers.tsv").read_text()
 
 
 def test_from_scratch_with_the_vocabulary_of_a_data_folder(texts, tmp_path):
@@ -93,6 +135,9 @@ def test_from_scratch_with_the_vocabulary_of_a_data_folder(texts, tmp_path):
         ("water\tthe river\n", ["--length", "64"], "length must be between 8 and the encoder's 16"),
         ("water\tthe river\n", ["--from-scratch", "tiny"], "either --model FOLDER, or --from-scratch"),
         ("water\tthe river\n", ["--epochs", "0"], "--epochs"),
+        ("water\tthe river\n", ["--layer-decay", "2"], "--layer-decay"),
+        ("water\tthe river\n", ["--class-weights", "fire=2"], "a class that is not in training: stone, water"),
+        ("1\tthe river\n", [], "training has names, not numbers"),
         ("water\tthe river\n", ["--predictions", "absent/answers.tsv"], "no such folder"),
     ],
 )

@@ -1,0 +1,63 @@
+"""What fine-tuning begins with: a pre-trained model, one that was fine-tuned before, or random weights."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from keras_mlm.config import BertConfig
+from keras_mlm.errors import InputError
+from keras_mlm.model_folder import load_model
+from keras_mlm.models.bert_pretrainer import BertPretrainer
+from keras_mlm.tokenizers.word_piece_tokenizer import WordPieceTokenizer
+
+
+def starting_model(
+    kind: Any,
+    classes: Sequence[str],
+    *,
+    model: str | None = None,
+    from_scratch: str | None = None,
+    data: str | None = None,
+    dropout: float | None = None,
+    **head: Any,
+) -> Any:
+    """Return a new model of a class to be fine-tuned.
+
+    Args:
+        kind: the class, `BertTextClassifier` or another `FineTunedModel`.
+        classes: sequence of str, names of the classes.
+        model: str, a model folder: pre-trained, or of this class and these classes. Defaults to `None`.
+        from_scratch: str, or random weights of a preset, style `short_budget`. Defaults to `None`.
+        data: str, with `from_scratch` the data or model folder whose vocabulary is used. Defaults to `None`.
+        dropout: float in [0, 1), of the fine-tuning. Defaults to that of the encoder.
+        **head: other arguments of the class, such as `length`.
+
+    Returns:
+        A model of the class; one that was fine-tuned before has its head's weights, too, and its order of classes.
+
+    Raises:
+        InputError: not exactly one of `model` and `from_scratch`, or a model of another class or of other classes.
+
+    Example:
+        ```python
+        model = starting_model(BertTextClassifier, ["sport", "politics"], model="saved_models/news", length=128)
+        ```
+    """
+    if (model is None) == (from_scratch is None) or (from_scratch is None) != (data is None):
+        raise InputError("give either --model FOLDER, or --from-scratch PRESET with --data FOLDER for its vocabulary")
+    if from_scratch is not None:
+        tokenizer = WordPieceTokenizer.load(str(data))
+        sizes = {"vocabulary_size": tokenizer.vocabulary_size, "dropout": dropout or 0.0}
+        return kind(BertConfig.from_preset(from_scratch, style="short_budget", **sizes), classes, tokenizer, **head)
+    trained = load_model(str(model))
+    if isinstance(trained, BertPretrainer):
+        return kind.from_encoder(trained, classes, dropout=dropout, **head)
+    if type(trained) is not kind:
+        raise InputError(f"{model} is a {type(trained).__name__}: give a pre-trained model or a {kind.__name__}")
+    if set(trained.classes) != set(classes):
+        raise InputError(
+            f"{model} is a model of other labels: {', '.join(trained.classes[:10])}"
+            f"{' and others' if len(trained.classes) > 10 else ''}"
+        )
+    again = kind.from_encoder(trained, trained.classes, dropout=dropout, **head)
+    again.set_weights(trained.get_weights())
+    return again

@@ -1,0 +1,109 @@
+import dataclasses
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from keras_mlm.config import BertConfig
+from keras_mlm.errors import InputError
+from keras_mlm.training.best_epoch import BestEpoch
+from keras_mlm.training.layerwise_adamw import LayerwiseAdamW
+from keras_mlm.training.progress_line import ProgressLine
+from keras_mlm.training.training_budget import TrainingBudget
+
+
+@dataclasses.dataclass(frozen=True)
+class FineTuning:
+    """How a model is fine-tuned: the optimizer and the callbacks of `fit`, the same for classifiers and taggers.
+
+    The learning rate rises over a tenth of the steps and falls to 0 over the rest. Training stops when the dev set has
+    not had a better epoch for `patience` epochs, and the best epoch's weights are kept.
+
+    Args:
+        epochs: int, the most epochs.
+        patience: int, epochs without a better one.
+        batch_size: int, rows a step.
+        learning_rate: float, the highest rate, that of the head.
+        layer_decay: float in (0, 1], rate of a block as a share of that of the block above.
+        dropout: float in [0, 1), share dropped.
+
+    Raises:
+        InputError: a value that no run can have; the message names the option.
+
+    Example:
+        ```python
+        tuning = FineTuning.for_model(model.config, examples=len(rows), epochs=10)
+        model.compile(tuning.optimizer(model.config))
+        model.fit(batches, epochs=tuning.epochs, shuffle=False, callbacks=tuning.callbacks(rows, score, "accuracy"))
+        ```
+    """
+
+    epochs: int
+    patience: int
+    batch_size: int
+    learning_rate: float
+    layer_decay: float
+    dropout: float
+
+    def __post_init__(self) -> None:
+        for name in ("epochs", "patience", "batch_size"):
+            if getattr(self, name) < 1:
+                raise InputError(f"--{name.replace('_', '-')} must be at least 1, not {getattr(self, name)}")
+        if self.learning_rate <= 0:
+            raise InputError(f"--learning-rate must be above 0, not {self.learning_rate}")
+        if not 0 < self.layer_decay <= 1:
+            raise InputError(f"--layer-decay must be above 0 and at most 1, not {self.layer_decay}")
+        if not 0 <= self.dropout < 1:
+            raise InputError(f"--dropout must be at least 0 and below 1, not {self.dropout}")
+
+    @classmethod
+    def for_model(cls, config: BertConfig, examples: int, *, pretrained: bool = True, **given: Any) -> "FineTuning":
+        """Return what is sensible for the width of a model and so many examples, but for what is given.
+
+        Args:
+            config: `BertConfig`, the architecture.
+            examples: int, how many there are to learn from.
+            pretrained: bool, whether there is something in the lower layers to keep. Defaults to `True`.
+            **given: entries of `FineTuning`; those that are `None` are chosen.
+
+        Returns:
+            A `FineTuning`.
+        """
+        batch_size = given.get("batch_size") or 32
+        chosen = {
+            # Small models need many steps, at a rate that the published ones would not survive: 1e-3 for a width of
+            # 128, 3e-5 for 768.
+            "epochs": max(3, min(40, round(6000 * 128 / config.hidden_dim * batch_size / max(examples, 1)))),
+            "patience": 5,
+            "batch_size": batch_size,
+            "learning_rate": 3e-5 * (768 / config.hidden_dim) ** 2,
+            "layer_decay": 0.9 if pretrained else 1.0,
+            "dropout": 0.1,
+        }
+        return cls(**{**chosen, **{name: value for name, value in given.items() if value is not None}})
+
+    def optimizer(self, config: BertConfig) -> LayerwiseAdamW:
+        """Return the optimizer for a model of an architecture."""
+        return LayerwiseAdamW(self.learning_rate, num_layers=config.num_layers, layer_decay=self.layer_decay)
+
+    def callbacks(self, rows: Any, score: Callable[[], dict[str, float]], best_by: str) -> list[Any]:
+        """Return the callbacks of `fit`.
+
+        Args:
+            rows: sequence of the encoded rows that `fit` goes through in an epoch.
+            score: callable that returns the scores of the dev set, see `BestEpoch`.
+            best_by: str, the score that the best epoch has the most of.
+
+        Returns:
+            List of callbacks; the second is the `BestEpoch`, whose `epoch` tells which was kept.
+        """
+        steps = self.epochs * -(-len(rows) // self.batch_size)
+        tokens = sum(len(row["token_ids"]) for row in rows) / len(rows)
+        budget = TrainingBudget(steps=steps, learning_rate=self.learning_rate)
+        best = BestEpoch(score, best_by, self.patience)
+        # The progress line shows the logs that it finds at an epoch's end: the scores must be in them before.
+        return [budget, best, ProgressLine(budget, tokens * self.batch_size)]
+
+    @property
+    def verbose(self) -> int:
+        """The `verbose` of `fit`: a line an epoch, where the progress line does not stand on a terminal."""
+        return 0 if sys.stderr.isatty() else 2

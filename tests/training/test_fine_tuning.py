@@ -1,0 +1,60 @@
+import keras
+import numpy as np
+import pytest
+
+from keras_mlm.config import BertConfig
+from keras_mlm.data.labelled_batches import labelled_batches
+from keras_mlm.errors import InputError
+from keras_mlm.models.bert_text_classifier import BertTextClassifier
+from keras_mlm.training.fine_tuning import FineTuning
+
+CONFIG = BertConfig(20, num_layers=1, num_heads=2, hidden_dim=8, intermediate_dim=16, max_sequence_length=16)
+
+
+def test_what_is_given_stays_and_the_rest_follows_model_and_data():
+    tiny = FineTuning.for_model(BertConfig.from_preset("tiny", vocabulary_size=9), 8000)
+    base = FineTuning.for_model(BertConfig.from_preset("base", vocabulary_size=9), 8000)
+    few = FineTuning.for_model(BertConfig.from_preset("base", vocabulary_size=9), 500)
+    assert tiny.learning_rate > 10 * base.learning_rate and base.learning_rate == pytest.approx(3e-5)
+    assert tiny.epochs > base.epochs >= 3 and few.epochs > base.epochs
+    given = FineTuning.for_model(CONFIG, 100, epochs=2, dropout=0.0, layer_decay=None)
+    assert (given.epochs, given.dropout, given.layer_decay) == (2, 0.0, tiny.layer_decay)
+    assert FineTuning.for_model(CONFIG, 100, pretrained=False).layer_decay == 1.0
+
+
+@pytest.mark.parametrize(
+    ("entry", "value"),
+    [
+        ("epochs", 0),
+        ("patience", 0),
+        ("batch_size", -1),
+        ("learning_rate", 0.0),
+        ("layer_decay", 1.5),
+        ("dropout", 1.0),
+    ],
+)
+def test_what_no_run_can_have_is_named_as_the_option(entry, value):
+    with pytest.raises(InputError, match="--" + entry.replace("_", "-")):
+        FineTuning.for_model(CONFIG, 100, **{entry: value})
+
+
+def test_scores_of_any_kind_choose_the_epoch_whose_weights_are_kept():
+    keras.utils.set_random_seed(0)
+    model = BertTextClassifier(CONFIG, ["a", "b"])
+    rows = [{"token_ids": np.array([2, n % 15 + 5, 3], "int32"), "segment_ids": np.zeros(3, "int32")} for n in range(8)]
+    given, seen = iter([(0.5, 2.0), (0.7, 1.0), (0.7, 0.9), (0.6, 0.1), (0.7, 0.9)]), []
+
+    def score():
+        seen.append(model.get_weights())
+        return dict(zip(("f1", "loss"), next(given), strict=True))
+
+    tuning = FineTuning.for_model(CONFIG, 8, epochs=10, patience=2, batch_size=4)
+    model.compile(tuning.optimizer(CONFIG))
+    callbacks = tuning.callbacks(rows, score, "f1")
+    batches = labelled_batches(rows, np.arange(8) % 2, batch_size=4)
+    history = model.fit(batches, epochs=tuning.epochs, shuffle=False, verbose=0, callbacks=callbacks).history
+    assert history["val_f1"] == [0.5, 0.7, 0.7, 0.6, 0.7]  # an equal one is no better one: it stops
+    assert callbacks[1].epoch == 2  # as good as the one before, and surer
+    for kept, best in zip(model.get_weights(), seen[2], strict=True):
+        np.testing.assert_array_equal(kept, best)
+    assert any((a != b).any() for a, b in zip(seen[2], seen[4], strict=True))
