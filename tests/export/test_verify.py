@@ -43,6 +43,10 @@ def test_nothing_to_verify_is_named(make_model, tmp_path):
         verify(str(tmp_path), model, ["the capital of france"])
     with pytest.raises(InputError, match="could be masked"):
         verify(str(tmp_path), model, ["zzz"])
+    with pytest.raises(InputError, match="BertPretrainer has no classes"):
+        verify(str(tmp_path), model, ["paris"], ["sport"])
+    with pytest.raises(InputError, match="either --labelled or --text"):
+        verify_export(str(tmp_path), labelled="dev.tsv", text=["text.txt"])
 
 
 @pytest.mark.slow
