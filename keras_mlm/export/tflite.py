@@ -104,7 +104,7 @@ def export_tflite(model: Any, folder: str, options: ExportOptions | None = None)
                     "custom_operations": custom_found,
                     "signatures": {signature.name: described(signature) for signature in signatures},
                 }
-                needed = f"runtime {minimum_runtime(content)} or newer with {', '.join(own + custom_found)}"
+                needed = f"runtime {minimum_runtime(content)} or newer with {', '.join(own)}"
                 logger.info("%s needs %s", name, needed)
         write_device_files(aside, device, described_files)
         write_export_card(
