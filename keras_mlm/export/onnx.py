@@ -35,13 +35,13 @@ inputs = {{"token_ids": token_ids, "segment_ids": token_ids * 0, "padding_mask":
 
 
 def export_onnx(model: Any, folder: str, options: ExportOptions | None = None) -> str:
-    """Write ONNX files that take ids of any shape, as `FOLDER/onnx/NUMBER`: fill masks or classify, and embed.
+    """Write ONNX files that take ids of any shape, as `FOLDER/onnx/NUMBER`: fill masks, classify or tag, and embed.
 
     Beside the files lie `metadata.json`, `vocab.txt`, `tokenizer.md`, `tokenizer_vectors.json` and a card. Each file
     is checked by ONNX' own checker and run by onnxruntime once before the folder gets its name.
 
     Args:
-        model: BertPretrainer or BertTextClassifier with a tokenizer.
+        model: BertPretrainer, BertTextClassifier or BertTokenClassifier with a tokenizer.
         folder: str, the model folder.
         options: ExportOptions. Defaults to `None`, all defaults.
 
