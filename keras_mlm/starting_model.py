@@ -58,6 +58,11 @@ def starting_model(
             f"{model} is a model of other labels: {', '.join(trained.classes[:10])}"
             f"{' and others' if len(trained.classes) > 10 else ''}"
         )
+    kept = getattr(trained, "pooling", None)  # which the shape of its head's weights goes by
+    if head.get("pooling", kept) != kept:
+        raise InputError(f"{model} has the pooling {kept!r} and keeps it: leave the other one out")
+    if kept is not None:
+        head["pooling"] = kept
     again = kind.from_encoder(trained, trained.classes, dropout=dropout, **head)
     again.set_weights(trained.get_weights())
     return again
