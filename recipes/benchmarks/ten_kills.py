@@ -6,7 +6,6 @@ import random
 import socket
 import subprocess
 import sys
-import tempfile
 import time
 from pathlib import Path
 from typing import Any, Literal
@@ -30,6 +29,7 @@ def ten_kills(
     batch_size: int = 32,
     seed: int = 0,
     workers: list[Literal["1", "2"]] | None = None,
+    work: str = "saved_models/ten_kills",
     json_file: str | None = None,
 ) -> list[dict[str, Any]]:
     """Kill -9 a run, read every checkpoint that is there, start it again; at its end compare all weights and moments.
@@ -37,6 +37,7 @@ def ten_kills(
     The style classic has dropout, whose random states are part of what must be continued. One process runs with
     --deterministic and must end with the same bits; two workers within 1e-6 of the undisturbed two, as a share of the
     largest number of each variable. Of two workers one is killed, drawn anew each time, and the other ends by itself.
+    What is done is kept in --work, so the command can be stopped and said again.
 
     Args:
         data: Folder that prepare_corpus wrote.
@@ -48,6 +49,7 @@ def ten_kills(
         batch_size: Rows a step.
         seed: Of the moments and the victims.
         workers: 1 and 2 by default; what is there already in --json-file for other numbers is kept.
+        work: Folder for the runs; remove it to begin anew.
         json_file: File to write the figures to.
 
     Returns:
@@ -57,8 +59,9 @@ def ten_kills(
     options += ["--steps", str(steps), "--data", data, "--checkpoint-minutes", str(1 / 60)]
     found = json.loads(Path(json_file).read_text()) if json_file and Path(json_file).exists() else []
     for number in map(int, workers or ["1", "2"]):
-        with tempfile.TemporaryDirectory() as work:
-            row = _kill_often(number, kills, options, Path(work), random.Random(seed))
+        folder = Path(work, f"{number}-workers")
+        folder.mkdir(parents=True, exist_ok=True)
+        row = _kill_often(number, kills, options, folder, seed)
         row |= {"preset": preset, "style": style, "length": length, "batch_size": batch_size, "steps": steps}
         found = sorted([*(r for r in found if r["workers"] != number), row], key=lambda r: r["workers"])
         if json_file is not None:
@@ -68,21 +71,22 @@ def ten_kills(
     return found
 
 
-def _kill_often(workers: int, kills: int, options: list[str], work: Path, draw: random.Random) -> dict[str, Any]:
+def _kill_often(workers: int, kills: int, options: list[str], work: Path, seed: int) -> dict[str, Any]:
     options = [*options, *(["--strategy", "multi_worker"] if workers > 1 else ["--deterministic"])]
     print(f"workers: {workers}; the undisturbed run", flush=True)
-    begin = time.monotonic()
     _finish(_start(workers, [*options, "--output", str(work / "whole")], work))
-    undisturbed = time.monotonic() - begin
-    output, rows, newest = work / "killed", [], 0
-    for kill in range(kills):
+    output, done = work / "killed", work / "kills.json"
+    rows = json.loads(done.read_text()) if done.exists() else []
+    for kill in range(len(rows), kills):
+        newest = max(_steps(output), default=0)
         processes = _start(workers, [*options, "--output", str(output)], work)
-        row, newest = _kill_one(processes, output, work, newest, draw)
+        row = _kill_one(processes, output, work, newest, random.Random(f"{seed} {kill}"))
         rows.append({"kill": kill + 1, **row})
+        done.write_text(json.dumps(rows))
         print("  ".join(f"{name}: {value}" for name, value in rows[-1].items()), flush=True)
     _finish(_start(workers, [*options, "--output", str(output)], work))
     return {
-        "workers": workers, "kills": rows, "undisturbed_seconds": round(undisturbed, 1),
+        "workers": workers, "kills": rows,
         "checkpoints_read": sum(row["checkpoints"] for row in rows),
         "checkpoints_damaged": sum(row["damaged"] for row in rows),
         **_difference(work / "whole", output),
@@ -91,8 +95,8 @@ def _kill_often(workers: int, kills: int, options: list[str], work: Path, draw: 
 
 def _kill_one(
     processes: list[subprocess.Popen[bytes]], output: Path, work: Path, newest: int, draw: random.Random
-) -> tuple[dict[str, Any], int]:
-    """Kill one process at a random moment, wait for the others, and return the row and the newest checkpoint's step."""
+) -> dict[str, Any]:
+    """Kill one process at a random moment, wait for the others, and return the row."""
     victim, wait = draw.randrange(len(processes)), draw.random() * LATEST
     while max(_steps(output), default=0) <= newest:
         if any(process.poll() is not None for process in processes):
@@ -111,13 +115,12 @@ def _kill_one(
     steps, damaged = _steps(output), _damaged(output)
     # A checkpoint that is damaged would be told in the log of the next start, too.
     damaged += (work / "0.log").read_text().count("a checkpoint is damaged")
-    row = {
+    return {
         "victim": ["chief", "worker"][victim] if len(processes) > 1 else "process",
         "started_from": newest, "newest_checkpoint": max(steps), "checkpoints": len(steps), "damaged": damaged,
         "half_written": len(list((output / "run" / "checkpoints").glob("*.partial"))),
         "seconds_until_all_ended": round(ended, 1),
     }  # fmt: skip
-    return row, max(steps)
 
 
 def _start(workers: int, arguments: list[str], work: Path) -> list[subprocess.Popen[bytes]]:
