@@ -170,6 +170,9 @@ def pretrain(
     datasets = [PretrainingDataset.from_config(data, stage) for stage in stages]
     validation = PretrainingDataset.from_config(data, training, "validation")
     if plan:
+        what = init or f"preset {preset}, style {style}"
+        say(f"{what}: {training.batch_size} rows of {length} tokens a step, rate up to {training.learning_rate:g}")
+        say("measuring the pace, some seconds")
         say(Plan.measure(config, training, datasets, devices))
         return {}
     if workers.is_chief:
@@ -258,11 +261,11 @@ def _chosen(run: Any, data: str, style: str, training: Any, learning_rate: float
         return BertConfig.from_preset(preset, style=style, vocabulary_size=size, next_sentence=training.next_sentence)
 
     if before is None:
-        print("measuring which size suits the budget, about half a minute")
+        print("measuring the pace of two small sizes, to choose the one that suits the budget: about half a minute")
     preset, batch_size, rate = before or choose_preset(
         make, training, lambda config: seconds_per_step(config, training, dataset.batches())
     )
-    print(f"size {preset}, {batch_size} rows a step, rate {learning_rate or rate:g}")
+    print(f"chosen: --preset {preset} --batch-size {batch_size} --learning-rate {learning_rate or rate:g}")
     return preset, dataclasses.replace(training, batch_size=batch_size, learning_rate=learning_rate or rate)
 
 
