@@ -184,7 +184,7 @@ class BertConfig:
 
 
 _CHOICES = {
-    "masking": ("token", "whole_word"),
+    "masking": ("token", "whole_word", "span"),
     "optimizer": ("adamw", "adamw_original", "lamb"),
     "schedule": ("linear", "cosine", "one_cycle", "warmup_stable_decay"),
     "precision": ("float32", "mixed_bfloat16", "mixed_float16"),
@@ -198,7 +198,7 @@ class PretrainingConfig:
     Args:
         length: int, tokens a row, special tokens included. Defaults to `128`.
         batch_size: int, rows in the global batch. Defaults to `64`.
-        masking: `"token"` or `"whole_word"`, what is masked together. Defaults to `"token"`.
+        masking: `"token"`, `"whole_word"` or `"span"` (runs of words), what is masked together. Defaults to `"token"`.
         mask_selection_rate: float, share of a row's tokens to predict. Defaults to `0.15`.
         mask_selection_length: int, the most predictions a row; by default the rate times the length, rounded up.
         next_sentence: bool, whether rows are sentence pairs and the next-sentence loss is learned. Defaults to `True`.
@@ -233,7 +233,7 @@ class PretrainingConfig:
 
     length: int = 128
     batch_size: int = 64
-    masking: Literal["token", "whole_word"] = "token"
+    masking: Literal["token", "whole_word", "span"] = "token"
     mask_selection_rate: float = 0.15
     mask_selection_length: int | None = None
     next_sentence: bool = True

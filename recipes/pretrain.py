@@ -27,7 +27,7 @@ def pretrain(
     final_length: int | None = None,
     batch_size: int = 64,
     learning_rate: float | None = None,
-    masking: Literal["token", "whole_word"] = "token",
+    masking: Literal["token", "whole_word", "span"] = "token",
     next_sentence: bool | None = None,
     optimizer: Literal["adamw", "adamw_original", "lamb"] | None = None,
     schedule: Literal["linear", "cosine", "one_cycle", "warmup_stable_decay"] | None = None,
@@ -62,7 +62,7 @@ def pretrain(
             as before.
         batch_size: Rows a step, over all devices together.
         learning_rate: The highest rate; by default the style's.
-        masking: What is masked together: token or whole_word.
+        masking: What is masked together: token, whole_word or span (runs of up to ten words).
         next_sentence: Whether to learn the next-sentence objective too; by default as the style says,
             --next-sentence=false leaves it out.
         optimizer: adamw, adamw_original (no bias correction) or lamb (very large batches); by default the style's.

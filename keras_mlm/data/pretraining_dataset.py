@@ -44,7 +44,7 @@ class PretrainingDataset:
         folder: str, what `prepare_corpus` wrote.
         length: int, tokens a row, special tokens included. Defaults to `128`.
         batch_size: int, rows a batch. Defaults to `64`.
-        masking: `"token"` or `"whole_word"`. Defaults to `"token"`.
+        masking: `"token"`, `"whole_word"` or `"span"`. Defaults to `"token"`.
         mask_selection_rate: float, share of a row's tokens to predict. Defaults to `0.15`.
         mask_selection_length: int, mask slots a row. Defaults to the rate times the length, rounded up.
         next_sentence: bool, whether rows are sentence pairs. Defaults to `True`.
@@ -75,7 +75,7 @@ class PretrainingDataset:
         *,
         length: int = 128,
         batch_size: int = 64,
-        masking: Literal["token", "whole_word"] = "token",
+        masking: Literal["token", "whole_word", "span"] = "token",
         mask_selection_rate: float = 0.15,
         mask_selection_length: int | None = None,
         next_sentence: bool = True,
@@ -112,7 +112,7 @@ class PretrainingDataset:
         self._reader = RowReader(
             folder, self.manifest, split, width=width, seed=seed if self._training else None, packed=packed,
             special_ids=self._packer.special_ids, sentences=next_sentence,
-            special_word_starts=self._packer.special_word_starts if masking == "whole_word" else None,
+            special_word_starts=self._packer.special_word_starts if masking != "token" else None,
         )  # fmt: skip
         self._plan = self._reader.plan
         self.rows = self._plan.epoch_rows

@@ -171,7 +171,7 @@ def test_any_step_is_where_it_was(corpus, options):
     assert_equal(take(data.batches(far), 2)[1:], take(data.batches(far + 1), 1))
 
 
-@pytest.mark.parametrize("masking", ["token", "whole_word"])
+@pytest.mark.parametrize("masking", ["token", "whole_word", "span"])
 def test_batch_size_and_threads_do_not_matter(corpus, masking):
     rows = rows_of(take(dataset(corpus, masking=masking).keyed_batches(), 60))
     for size, threads in ((5, 1), (64, 8)):

@@ -10,17 +10,20 @@ import tensorflow as tf
 
 from keras_mlm.errors import InputError
 from keras_mlm.layers.preprocessing import random_bits
-from keras_mlm.layers.preprocessing.mask_selection import select_tokens, select_words
+from keras_mlm.layers.preprocessing.mask_selection import find_words, select_tokens, select_words
 from keras_mlm.layers.preprocessing.preprocessing_layer import (
     PreprocessingLayer,
     as_dense,
     as_tensor,
     batch_and_width,
 )
+from keras_mlm.layers.preprocessing.word_spans import word_spans
 
 # The bits of a score that tell positions apart: enough for rows of 8,190 tokens, and 19 bits are left to chance.
 _LOW = np.uint32(2**13 - 1)
 _WIDEST = int(_LOW) - 1
+# Where a row's draws of span lengths begin, behind those of its positions.
+_LENGTHS = int(_LOW) + 1
 
 
 @keras.saving.register_keras_serializable(package="keras_mlm")
@@ -47,8 +50,9 @@ class MaskedLMMaskGenerator(PreprocessingLayer):
         mask_token_rate: float, share of the selected tokens replaced by `mask_token_id`. Defaults to `0.8`.
         random_token_rate: float, share replaced by a random ordinary token. Defaults to `0.1`.
         seed: int. Defaults to `0`.
-        strategy: `"token"`, or `"whole_word"`: words are selected whole (the input needs `word_starts`); one that no
-            longer fits is skipped, never cut, and shorter ones still fill. Defaults to `"token"`.
+        strategy: `"token"`; `"whole_word"`: words are selected whole (the input needs `word_starts`), one that no
+            longer fits is skipped, never cut, and shorter ones still fill; or `"span"`: runs of 1 to 10 whole words,
+            their lengths geometric with p = 0.2, the last run cut to what fits. Defaults to `"token"`.
 
     Call arguments:
         inputs: ids as list, tensor or ragged tensor, `(tokens,)` or `(batch, tokens)`; or a dict with `token_ids` and
@@ -59,7 +63,7 @@ class MaskedLMMaskGenerator(PreprocessingLayer):
         `mask_weights` float32, all `(..., mask_selection_length)`, sorted by position, unused slots 0.
 
     Raises:
-        InputError: arguments out of range, or whole words without `word_starts`.
+        InputError: arguments out of range, or whole words or spans without `word_starts`.
 
     Example:
         ```python
@@ -69,7 +73,7 @@ class MaskedLMMaskGenerator(PreprocessingLayer):
         ```
 
     References:
-        - [BERT](https://arxiv.org/abs/1810.04805), appendix A.1
+        - [BERT](https://arxiv.org/abs/1810.04805), appendix A.1; [SpanBERT](https://arxiv.org/abs/1907.10529)
     """
 
     def __init__(
@@ -82,7 +86,7 @@ class MaskedLMMaskGenerator(PreprocessingLayer):
         mask_token_rate: float = 0.8,
         random_token_rate: float = 0.1,
         seed: int = 0,
-        strategy: Literal["token", "whole_word"] = "token",
+        strategy: Literal["token", "whole_word", "span"] = "token",
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -94,8 +98,8 @@ class MaskedLMMaskGenerator(PreprocessingLayer):
             raise InputError(f"mask_selection_length must be at least 1, not {mask_selection_length}")
         if min(mask_token_rate, random_token_rate) < 0 or mask_token_rate + random_token_rate > 1:
             raise InputError("mask_token_rate and random_token_rate must be at least 0 and at most 1 together")
-        if strategy not in ("token", "whole_word"):
-            raise InputError(f"strategy must be 'token' or 'whole_word', not {strategy!r}")
+        if strategy not in ("token", "whole_word", "span"):
+            raise InputError(f"strategy must be 'token', 'whole_word' or 'span', not {strategy!r}")
         self.vocabulary_size = vocabulary_size
         self.mask_selection_rate = mask_selection_rate
         self.mask_token_id = mask_token_id
@@ -128,8 +132,9 @@ class MaskedLMMaskGenerator(PreprocessingLayer):
         if isinstance(width, int) and width > _WIDEST:
             raise InputError(f"rows of at most {_WIDEST} tokens can be masked, not of {width}: cut them first")
         slots = self._slots(token_ids)
-        bits = random_bits.random_bits(self._keys(features, token_ids, valid), _positions(token_ids))
-        selected = self._select(token_ids, valid, features.get("word_starts"), bits, slots)
+        keys = self._keys(features, token_ids, valid)
+        bits = random_bits.random_bits(keys, _positions(token_ids))
+        selected = self._select(token_ids, valid, features.get("word_starts"), keys, bits, slots)
         # Places count through the whole batch: one number a token is found and looked up faster than two.
         flat_ids = tf.reshape(token_ids, [-1])
         places = tf.where(tf.reshape(selected, [-1]))
@@ -161,7 +166,7 @@ class MaskedLMMaskGenerator(PreprocessingLayer):
         return random_bits.row_keys(random_bits.MASKS, self.seed, *columns)
 
     def _select(
-        self, token_ids: tf.Tensor, valid: tf.Tensor, word_starts: Any, bits: tf.Tensor, slots: Any
+        self, token_ids: tf.Tensor, valid: tf.Tensor, word_starts: Any, keys: tf.Tensor, bits: tf.Tensor, slots: Any
     ) -> tf.Tensor:
         tokens = tf.reduce_sum(tf.cast(valid, tf.int32), axis=1, keepdims=True)
         limit = tf.minimum(tf.gather(self._limits, tokens), slots)
@@ -169,13 +174,19 @@ class MaskedLMMaskGenerator(PreprocessingLayer):
         for first, last in self._special_runs:
             # Ids are never negative: a run from 0 needs one comparison.
             candidates &= (token_ids < first) | (token_ids > last) if first else token_ids > last
+        positions = tf.cast(_positions(token_ids), tf.uint32)
         # The lowest bits give way to the position, so that no two scores of a row are alike and none is 0.
-        scores = (bits & ~_LOW) | (tf.cast(_positions(token_ids) + 1, tf.uint32) & _LOW)
+        scores = (bits & ~_LOW) | ((positions + np.uint32(1)) & _LOW)
         if self.strategy == "token":
             return select_tokens(scores, candidates, limit, slots)
         if word_starts is None:
-            raise InputError('strategy="whole_word" needs word_starts beside token_ids')
-        return select_words(scores, candidates, as_dense(word_starts, tf.bool)[0], limit)
+            raise InputError(f'strategy="{self.strategy}" needs word_starts beside token_ids')
+        words = find_words(candidates, as_dense(word_starts, tf.bool)[0])
+        if self.strategy == "span":
+            # The words of a span have its score, from left to right: they are selected one after the other.
+            spans = word_spans(random_bits.random_bits(keys, _positions(token_ids) + _LENGTHS), words.sizes)
+            scores = (tf.gather(bits, spans, batch_dims=1) & ~_LOW) | ((_LOW - positions) & _LOW)
+        return select_words(scores, candidates, words, limit)
 
     def _replacements(self, labels: tf.Tensor, bits: tf.Tensor) -> tf.Tensor:
         # What is selected has the highest bits of its row. A product with an odd number, which wraps around, spreads

@@ -11,7 +11,8 @@ from keras_mlm.layers.preprocessing.masked_lm_mask_generator import MaskedLMMask
 VOCABULARY, MASK, SLOTS = 200, 4, 20
 SPECIAL = [0, 1, 2, 3, 4]
 ROWS, LENGTH = 1200, 128
-GOLDEN = ["9a5525aa7ed2e496", "c3ff6a90e9316960"]
+STRATEGIES = ["token", "whole_word", "span"]
+GOLDEN = ["9a5525aa7ed2e496", "c3ff6a90e9316960", "15deb209723f47fa"]
 
 
 def masker(**options):
@@ -46,7 +47,7 @@ def arrays(outputs):
     return {name: value.numpy() for name, value in outputs.items()}
 
 
-@pytest.mark.parametrize("strategy", ["token", "whole_word"])
+@pytest.mark.parametrize("strategy", STRATEGIES)
 def test_statistics_over_100_000_tokens(rows, strategy):
     out = arrays(masker(strategy=strategy)(rows))
     original, valid = rows["token_ids"], rows["padding_mask"]
@@ -94,8 +95,9 @@ def test_statistics_over_100_000_tokens(rows, strategy):
     assert 130 < chi_square < 270  # 194 degrees of freedom, deviation 20
 
 
-def test_whole_words_are_whole_and_fill_the_budget(rows):
-    out = arrays(masker(strategy="whole_word")(rows))
+@pytest.mark.parametrize("strategy", ["whole_word", "span"])
+def test_whole_words_are_whole_and_fill_the_budget(rows, strategy):
+    out = arrays(masker(strategy=strategy)(rows))
     selected = np.zeros((ROWS, LENGTH), bool)
     row, slot = np.nonzero(out["mask_weights"])
     selected[row, out["mask_positions"][row, slot]] = True
@@ -120,6 +122,65 @@ def test_a_word_longer_than_the_budget_is_skipped_not_cut():
     assert out["token_ids"].numpy().tolist() == [2, *range(10, 18), 3]
 
 
+def runs(selected):
+    """Return the lengths of all runs of true."""
+    edges = np.diff(np.pad(selected.astype(int), [(0, 0), (1, 1)]), axis=1)
+    return np.flatnonzero(edges.ravel() < 0) - np.flatnonzero(edges.ravel() > 0)
+
+
+def test_spans_are_what_the_definition_gives():
+    """Words of one token: rows are cut into spans, these are taken in random order, the last one up to the budget.
+
+    What is seen are runs: spans that touch are one. Their lengths are compared with those of another program that does
+    the same word by word with other random numbers.
+    """
+    count, width, special = 4000, 64, [0, 30, 31, 63]
+    rng = np.random.default_rng(3)
+    ids = rng.integers(5, VOCABULARY, (count, width))
+    ids[:, special] = [2, 3, 2, 3]
+    row = {"token_ids": ids, "word_starts": np.ones_like(ids, bool), "example_index": np.arange(count)}
+    out = arrays(masker(strategy="span")(row))
+    assert (out["mask_weights"].sum(1) == 10).all()
+    found = np.zeros((count, width), bool)
+    np.put_along_axis(found, out["mask_positions"][:, :10], True, axis=1)
+
+    shares = 0.8 ** np.arange(10)
+    wanted = np.zeros((5 * count, width), bool)
+    for selected in wanted:
+        lengths = iter(rng.choice(np.arange(1, 11), width, p=shares / shares.sum()))
+        spans, left = [], 0
+        for position in range(width):
+            if position in special:
+                spans.append([])
+                continue
+            if not left:
+                spans.append([])
+                left = next(lengths)
+            spans[-1].append(position)
+            left -= 1
+        order = [position for span in rng.permutation(len(spans)) for position in spans[span]]
+        selected[order[:10]] = True
+    ours, theirs = (np.bincount(np.minimum(runs(mask), 10), minlength=11)[1:] for mask in (found, wanted))
+    total = (ours + theirs) / (ours + theirs).sum()
+    chi_square = sum(((n - n.sum() * total) ** 2 / (n.sum() * total)).sum() for n in (ours, theirs))
+    assert chi_square < 27.9  # 9 degrees of freedom, one in a thousand
+    assert ours.sum() > 8000
+
+
+def test_spans_of_words_are_cut_only_by_the_budget_and_never_scattered(rows):
+    """Of ten selected words of whole words alone, two in a row stand side by side; of spans most do."""
+    words = np.cumsum(rows["word_starts"], 1)
+    neighbours = {}
+    for strategy in ("whole_word", "span"):
+        out = arrays(masker(strategy=strategy)(rows))
+        used = out["mask_weights"] == 1
+        row, slot = np.nonzero(used)
+        word = words[row, out["mask_positions"][row, slot]]
+        keys = np.unique(row * 1000 + word)
+        neighbours[strategy] = np.isin(keys + 1, keys).mean()
+    assert neighbours["whole_word"] < 0.2 and neighbours["span"] > 0.6
+
+
 def test_every_position_is_as_likely():
     ids = np.random.default_rng(1).integers(5, VOCABULARY, (4000, 40))
     out = arrays(masker()({"token_ids": ids, "example_index": np.arange(4000)}))
@@ -133,7 +194,7 @@ def test_no_candidates_no_masks():
     assert not out["mask_weights"].any() and out["token_ids"].tolist() == [[2, 3, 0], [0, 0, 0]]
 
 
-@pytest.mark.parametrize("strategy", ["token", "whole_word"])
+@pytest.mark.parametrize("strategy", STRATEGIES)
 def test_epochs_differ_and_keys_decide(rows, strategy):
     layer = masker(strategy=strategy)
     first, again, other = (arrays(layer({**rows, "epoch": epoch})) for epoch in (0, np.zeros(ROWS, np.int64), 1))
@@ -151,7 +212,7 @@ def test_epochs_differ_and_keys_decide(rows, strategy):
     assert (seeded["mask_positions"] != first["mask_positions"]).mean() > 0.5
 
 
-@pytest.mark.parametrize("strategy", ["token", "whole_word"])
+@pytest.mark.parametrize("strategy", STRATEGIES)
 @pytest.mark.parametrize("keyed", [True, False])
 def test_eager_rows_batches_and_threads_agree(rows, strategy, keyed):
     names = ["token_ids", "word_starts"] + ["example_index", "epoch"] * keyed
@@ -214,7 +275,7 @@ def test_golden_masks():
     """A change here changes every run: it needs an entry in the CHANGELOG."""
     ids = np.arange(5, 197).reshape(2, 96) % 195 + 5
     digests = []
-    for strategy in ("token", "whole_word"):
+    for strategy in STRATEGIES:
         out = masker(strategy=strategy, seed=7)(
             {"token_ids": ids, "word_starts": ids % 3 == 0, "example_index": [11, 2**33], "epoch": [2, 3]}
         )
@@ -248,6 +309,7 @@ def test_bad_arguments(change, message):
         MaskedLMMaskGenerator(**{**good, **change})
 
 
-def test_whole_words_need_word_starts():
+@pytest.mark.parametrize("strategy", ["whole_word", "span"])
+def test_whole_words_need_word_starts(strategy):
     with pytest.raises(ValueError, match="needs word_starts"):
-        masker(strategy="whole_word")([5, 6, 7])
+        masker(strategy=strategy)([5, 6, 7])
