@@ -27,6 +27,7 @@ _MODULES = {
     "MaskedLMMaskGenerator": "keras_mlm.layers.preprocessing.masked_lm_mask_generator",
     "NextSentencePairGenerator": "keras_mlm.layers.preprocessing.next_sentence_pair_generator",
     "SegmentPacker": "keras_mlm.layers.preprocessing.segment_packer",
+    "part_of_speech_weights": "keras_mlm.layers.preprocessing.part_of_speech_weights",
     # === Models ===
     "BertBackbone": "keras_mlm.models.bert_backbone",
     "BertPretrainer": "keras_mlm.models.bert_pretrainer",

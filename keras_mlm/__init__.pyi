@@ -28,6 +28,7 @@ from keras_mlm.layers.preprocessing.masked_lm_mask_generator import MaskedLMMask
 from keras_mlm.layers.preprocessing.next_sentence_pair_generator import (
     NextSentencePairGenerator as NextSentencePairGenerator,
 )
+from keras_mlm.layers.preprocessing.part_of_speech_weights import part_of_speech_weights as part_of_speech_weights
 from keras_mlm.layers.preprocessing.segment_packer import SegmentPacker as SegmentPacker
 from keras_mlm.model_folder import load_model as load_model
 from keras_mlm.model_folder import save_model as save_model
