@@ -7,6 +7,8 @@ from keras_mlm import command_line
 
 # A Keras epoch is only an interval of reporting here: the batches never end, and the budget stops the run.
 STEPS_PER_EPOCH = 100
+# How many masked sentences are filled again and again.
+SAMPLES = 8
 # Of a model that knows a language already: 2e-5 to 5e-5 are usual, and with more it forgets.
 CONTINUED_RATE = 5e-5
 
@@ -34,6 +36,9 @@ def pretrain(
     seed: int = 0,
     deterministic: bool = False,
     strategy: Literal["default", "mirrored", "multi_worker", "tpu"] = "default",
+    checkpoint_minutes: float = 2.0,
+    samples_every: int = 500,
+    no_samples: bool = False,
     plan: bool = False,
 ) -> dict[str, Any]:
     """Pre-train a BERT on a prepared corpus. The same command again continues a run that was stopped.
@@ -67,6 +72,10 @@ def pretrain(
         deterministic: Whether a rerun gives the same bits; needs steps, and is slower.
         strategy: default (one device), mirrored (all GPUs; without any, two logical CPU devices), multi_worker (the
             same command on every machine that TF_CONFIG, Slurm or Kubernetes names) or tpu (untested).
+        checkpoint_minutes: Minutes between checkpoints, which is what a crash costs at most; Ctrl-C writes one, too.
+        samples_every: Steps between samples: held-out sentences with a mask, and what the model puts there, in
+            run/samples.jsonl and in TensorBoard.
+        no_samples: Keep no sentences of the corpus in run/.
         plan: Print what the budget buys (tokens, epochs, the hour it ends) after half a minute of measuring, and end.
 
     Returns:
@@ -77,6 +86,9 @@ def pretrain(
 
     if hours is not None and minutes is not None:
         raise InputError("give --minutes or --hours, not both")
+    if checkpoint_minutes <= 0 or samples_every < 1:
+        name = "--checkpoint-minutes" if checkpoint_minutes <= 0 else "--samples-every"
+        raise InputError(f"{name} must be above 0; to keep no samples, --no-samples")
     if learning_rate is None and init is not None:
         learning_rate = CONTINUED_RATE
     chosen = {"learning_rate": learning_rate, "next_sentence": next_sentence, "optimizer": optimizer,
@@ -94,7 +106,7 @@ def pretrain(
     from keras_mlm.data.manifest import Manifest
     from keras_mlm.data.pretraining_dataset import PretrainingDataset
     from keras_mlm.data.shard_digests import shard_digests
-    from keras_mlm.evaluation.cloze import example_to_type
+    from keras_mlm.evaluation.cloze import cloze_questions, example_to_type
     from keras_mlm.model_folder import save_model
     from keras_mlm.models.bert_pretrainer import BertPretrainer
     from keras_mlm.tokenizers.word_piece_tokenizer import WordPieceTokenizer
@@ -107,6 +119,7 @@ def pretrain(
     from keras_mlm.training.training_budget import TrainingBudget
     from keras_mlm.training.training_checkpoint import TrainingCheckpoint
     from keras_mlm.training.training_curves import TrainingCurves
+    from keras_mlm.training.training_samples import TrainingSamples
     from keras_mlm.training.workers import Workers
 
     devices = strategy_from(strategy, batch_size=batch_size, micro_batches=micro_batches)
@@ -181,12 +194,16 @@ def pretrain(
         steps=steps, minutes=training.minutes, learning_rate=training.learning_rate, warmup=training.warmup,
         schedule=training.schedule, workers=workers,
     )  # fmt: skip
-    checkpoint = TrainingCheckpoint(run.checkpoints, budget, settings=settings)
+    checkpoint = TrainingCheckpoint(run.checkpoints, budget, settings=settings, every_seconds=60 * checkpoint_minutes)
     special = 3 if training.next_sentence else 2
     tokens_per_step = training.batch_size * (dataset.tokens / dataset.rows + special)
     peak = peak_flops(precision) * devices.num_replicas_in_sync / flops_per_step(config, training)
     progress = ProgressLine(budget, tokens_per_step, peak_steps_per_second=peak)
-    curves = TrainingCurves(run.logs, budget, tokens_per_step)
+    watched = [progress, TrainingCurves(run.logs, budget, tokens_per_step)]
+    if workers.is_chief and not no_samples:
+        positions = config.max_sequence_length
+        questions = cloze_questions(model.tokenizer, data, sentences=SAMPLES, max_sequence_length=positions)
+        watched.append(TrainingSamples(run.samples, run.logs, budget, questions, every_steps=samples_every))
     with workers.together():
         place = checkpoint.resume(model)
         start = f", from step {budget.step:,}" if place else ""
@@ -203,7 +220,7 @@ def pretrain(
                 steps_per_epoch=STEPS_PER_EPOCH,
                 shuffle=False,  # the dataset has its own order
                 verbose=0,
-                callbacks=[budget, *([progress, curves] if workers.is_chief else []), checkpoint],
+                callbacks=[budget, *(watched if workers.is_chief else []), checkpoint],
             )
         say(f"evaluating on {validation.rows:,} held-out rows")
         evaluated = model.evaluate(worker_batches(validation, devices), **held_out)

@@ -88,7 +88,14 @@ def cloze(model: "BertPretrainer", folder: str, *, sentences: int = 100, seed: i
     return {"cloze_sentences": len(chosen), "cloze_top1": top1, "cloze_top5": top5}
 
 
-def cloze_questions(tokenizer: "WordPieceTokenizer", folder: str, *, sentences: int, seed: int = 0) -> list[Question]:
+def cloze_questions(
+    tokenizer: "WordPieceTokenizer",
+    folder: str,
+    *,
+    sentences: int,
+    seed: int = 0,
+    max_sequence_length: int = _LONGEST + 2,
+) -> list[Question]:
     """Return the first sentences of the cloze test as text, to be read.
 
     Args:
@@ -96,13 +103,14 @@ def cloze_questions(tokenizer: "WordPieceTokenizer", folder: str, *, sentences: 
         folder: str, a data folder; its validation split is used.
         sentences: int, how many sentences.
         seed: int, the validation seed. Defaults to `0`.
+        max_sequence_length: int, the positions that a model has. Defaults to `62`, no limit of its own.
 
     Returns:
         A list of `Question`, fewer where there are not enough: the sentence with `[MASK]` in it, and the word that
         stood there.
     """
     questions = []
-    for ids, place in _questions(tokenizer, Manifest.load(folder), folder, sentences, seed, _LONGEST + 2):
+    for ids, place in _questions(tokenizer, Manifest.load(folder), folder, sentences, seed, max_sequence_length):
         answer = tokenizer.id_to_token(int(ids[place]))
         masked = np.concatenate([ids[:place], [tokenizer.mask_token_id], ids[place + 1 :]])
         text = tokenizer.detokenize(tf.constant(masked, tf.int32)).numpy().decode()

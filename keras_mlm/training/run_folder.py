@@ -1,6 +1,5 @@
 """What one run is and how far it got: the `run/` folder beside the model it trains."""
 
-import importlib.metadata
 import json
 from typing import Any
 
@@ -9,13 +8,23 @@ import tensorflow as tf
 from keras_mlm.config import FORMAT_VERSION, dump_json
 from keras_mlm.errors import InputError
 from keras_mlm.settings import settings_difference
+from keras_mlm.training.provenance import provenance
+
+# What stands in run.json beside the settings and tells nothing about what is learned.
+_NOTES = ("format_version", "versions", "starts", "metrics")
 
 
 class RunFolder:
-    """The folder `run/` in a model folder: `run.json`, checkpoints and TensorBoard logs.
+    """The folder `run/` in a model folder: `run.json`, checkpoints, samples and TensorBoard logs.
+
+    `run.json` holds the settings, seeds among them, and under `starts` how each process of the run was started:
+    command, directory, versions, commit, devices and environment. That is enough to repeat it.
 
     Args:
         output: str, the model folder, local or remote; it need not exist.
+
+    Attributes:
+        path, checkpoints, logs, samples: str, the folder, two folders and a file in it.
 
     Example:
         ```python
@@ -33,6 +42,7 @@ class RunFolder:
         self.path = tf.io.gfile.join(output, "run")
         self.checkpoints = tf.io.gfile.join(self.path, "checkpoints")
         self.logs = tf.io.gfile.join(self.path, "logs")
+        self.samples = tf.io.gfile.join(self.path, "samples.jsonl")
         self._file = tf.io.gfile.join(self.path, "run.json")
 
     def find(self, settings: dict[str, Any]) -> dict[str, Any] | None:
@@ -53,8 +63,8 @@ class RunFolder:
                 raise InputError(f"{self.output} holds a model that was not trained there: choose another --output")
             return None
         stored = self._read()
-        metrics = stored.pop("metrics", None)
-        difference = settings_difference(stored, settings)
+        metrics = stored.get("metrics")
+        difference = settings_difference(_settings_of(stored), settings)
         if difference and (saved or self._has_checkpoints()):
             raise InputError(
                 f"{self.output} holds a run with other settings: {difference}; give the same, choose another "
@@ -65,24 +75,26 @@ class RunFolder:
 
     def settings(self) -> dict[str, Any]:
         """Return the settings that the run was begun with; empty if there is none."""
-        return self._read() if tf.io.gfile.exists(self._file) else {}
+        return _settings_of(self._read()) if tf.io.gfile.exists(self._file) else {}
 
     def begin(self, settings: dict[str, Any]) -> None:
-        """Note what the run is, before its first step."""
-        self._write(settings)
+        """Note what the run is and how this process was started, before its first step."""
+        stored = self._read() if tf.io.gfile.exists(self._file) else {}
+        # Settings that nothing has been learned with yet may be replaced; how they were started means nothing then.
+        same = not settings_difference(_settings_of(stored), settings)
+        self._write({**settings, "starts": [*(stored.get("starts", []) if same else []), provenance()]})
 
     def finish(self, metrics: dict[str, Any]) -> None:
         """Note that the run has ended and what came out."""
         self._write({**self._read(), "metrics": metrics})
 
     def _read(self) -> dict[str, Any]:
-        """Return settings and metrics, without what tells nothing about what is learned."""
         try:
             with tf.io.gfile.GFile(self._file) as file:
                 stored = json.loads(file.read())
             if stored["format_version"] > FORMAT_VERSION:
                 raise InputError(f"{self._file} was written by a later version of keras_mlm: update keras_mlm")
-            return {name: value for name, value in stored.items() if name not in ("format_version", "versions")}
+            return dict(stored)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             if isinstance(error, InputError):
                 raise
@@ -92,8 +104,11 @@ class RunFolder:
         return tf.io.gfile.isdir(self.checkpoints) and bool(tf.io.gfile.listdir(self.checkpoints))
 
     def _write(self, data: dict[str, Any]) -> None:
-        versions = {name: importlib.metadata.version(name) for name in ("keras", "tensorflow", "tensorflow-text")}
         tf.io.gfile.makedirs(self.path)
         with tf.io.gfile.GFile(self._file + ".partial", "w") as file:
-            file.write(dump_json({"format_version": FORMAT_VERSION, **data, "versions": versions}))
+            file.write(dump_json({**data, "format_version": FORMAT_VERSION}))
         tf.io.gfile.rename(self._file + ".partial", self._file, overwrite=True)
+
+
+def _settings_of(stored: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in stored.items() if name not in _NOTES}

@@ -29,7 +29,7 @@ class TrainingBudget(keras.callbacks.Callback):
         workers: `Workers` of the strategy, whose clock counts. Defaults to `None`, one process.
 
     Raises:
-        InputError: both or neither of `steps` and `minutes`.
+        InputError: both or neither of `steps` and `minutes`; in `fit`, a model that executes several steps at once.
 
     Example:
         ```python
@@ -137,6 +137,10 @@ class TrainingBudget(keras.callbacks.Callback):
 
     def on_train_begin(self, logs: dict[str, float] | None = None) -> None:
         """Start the clock."""
+        if getattr(self.model, "steps_per_execution", 1) > 1:
+            raise InputError(
+                "the budget counts every step and sets its rate: compile the model without steps_per_execution"
+            )
         self.workers.agree()
         self._started = self.workers.now()
         self._starting = True

@@ -25,6 +25,7 @@ logger = logging.getLogger(__name__)
 GIVE_UP = 3
 
 _NAME = re.compile(r"step-(\d+)\.npz")
+_LEFTOVER = re.compile(r"step-(\d+)\.npz\.partial")
 
 
 class TrainingCheckpoint(keras.callbacks.Callback):
@@ -93,6 +94,8 @@ class TrainingCheckpoint(keras.callbacks.Callback):
             RunError: the workers do not find the same checkpoint.
         """
         state = self._restore(model)
+        if self._workers.is_chief:
+            self._remove_leftovers()
         if state is not None:
             self.budget.restore(state["budget"])
             self._saved_step = self.budget.step
@@ -203,6 +206,11 @@ class TrainingCheckpoint(keras.callbacks.Callback):
             raise InputError(f"no checkpoint in {self.folder} can be read: remove the folder to start anew")
         return None
 
+    def _remove_leftovers(self) -> None:
+        """Remove what a process that was killed while it wrote has left: nobody reads it, and it is large."""
+        for name in self._files(_LEFTOVER):
+            tf.io.gfile.remove(tf.io.gfile.join(self.folder, name))
+
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
         self._workers.stopping = True
         self._restore_signals()
@@ -214,10 +222,14 @@ class TrainingCheckpoint(keras.callbacks.Callback):
         self._handlers.clear()
 
     def _names(self) -> list[str]:
+        """Return the checkpoints' names, the oldest first."""
+        return sorted(self._files(_NAME), key=lambda name: int(name[5:-4]))
+
+    def _files(self, pattern: re.Pattern[str]) -> list[str]:
         if not tf.io.gfile.isdir(self.folder):
             return []
-        names = [name.rstrip("/") for name in tf.io.gfile.listdir(self.folder)]
-        return sorted((name for name in names if _NAME.fullmatch(name)), key=lambda name: int(name[5:-4]))
+        names = (name.rstrip("/") for name in tf.io.gfile.listdir(self.folder))
+        return [name for name in names if pattern.fullmatch(name)]
 
     def _check(self, name: str, state: dict[str, Any]) -> None:
         if state["format_version"] > FORMAT_VERSION:

@@ -1,5 +1,6 @@
 """Writes what TensorBoard draws: a point every few steps, not a mean an epoch."""
 
+import logging
 import time
 from typing import Any
 
@@ -7,6 +8,8 @@ import keras
 import tensorflow as tf
 
 from keras_mlm.training.training_budget import TrainingBudget
+
+logger = logging.getLogger(__name__)
 
 
 class TrainingCurves(keras.callbacks.Callback):
@@ -63,10 +66,13 @@ class TrainingCurves(keras.callbacks.Callback):
             "tokens_per_second": (self.budget.step - step) * self.tokens_per_step / max(1e-9, now - then),
             "skipped_batches": float(self.budget.skipped),
         }
-        with self._writer.as_default(step=self.budget.step):
-            for name, value in points.items():
-                tf.summary.scalar(name, value)
-        self._writer.flush()
+        try:
+            with self._writer.as_default(step=self.budget.step):
+                for name, value in points.items():
+                    tf.summary.scalar(name, value)
+            self._writer.flush()
+        except tf.errors.OpError as error:  # a full disk is no reason to stop
+            logger.warning("curves of step %d are not written (%s): training goes on", self.budget.step, error)
 
     def on_train_end(self, logs: dict[str, float] | None = None) -> None:
         """Close the event file."""

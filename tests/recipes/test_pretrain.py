@@ -7,20 +7,25 @@ import signal
 import string
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from keras_mlm.data.manifest import Manifest, Split
 from keras_mlm.data.record_builder import build_records
 from keras_mlm.data.shard_writer import ShardWriter
-from keras_mlm.errors import InputError
+from keras_mlm.errors import InputError, Interrupted
 from keras_mlm.tokenizers.vocabulary_file import SPECIAL_TOKENS
 from keras_mlm.tokenizers.word_piece_tokenizer import WordPieceTokenizer
+from keras_mlm.training.checkpoint_file import read_checkpoint
+from keras_mlm.training.training_samples import read_samples
 
 RECIPE = Path(__file__).parents[2] / "recipes" / "pretrain.py"
+WORDS = ["red", "green", "blue", "sky", "sea", "tree"]
 SMALL = {"preset": "tiny", "length": 16, "batch_size": 8}
 
 
@@ -44,7 +49,7 @@ def write_corpus(folder: Path, words: list[str]) -> str:
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory) -> str:
-    return write_corpus(tmp_path_factory.mktemp("corpus") / "data", ["red", "green", "blue", "sky", "sea", "tree"])
+    return write_corpus(tmp_path_factory.mktemp("corpus") / "data", WORDS)
 
 
 @pytest.fixture(scope="module")
@@ -78,6 +83,13 @@ def test_what_a_run_leaves(finished):
     assert run["data"].keys() == {"vocabulary_hash", "tokens", "shards"}
     assert [path.name for path in (output / "run" / "checkpoints").iterdir()] == ["step-00000006.npz"]
     assert list((output / "run" / "logs" / "train").glob("events.*"))
+    assert list((output / "run" / "logs" / "held_out").glob("events.*"))
+    (line,) = read_samples(str(output / "run" / "samples.jsonl"))
+    assert line["step"] == 6 and len(line["samples"]) == 8
+    for sample in line["samples"]:
+        assert sample["text"].count("[MASK]") == 1 and sample["answer"] in WORDS and len(sample["candidates"]) == 5
+    (first,) = run["starts"]
+    assert first["command"] and first["versions"]["keras_mlm"]
     for name in ("config.json", "model.weights.h5", "vocab.txt", "README.md"):
         assert (output / name).exists()
 
@@ -110,6 +122,8 @@ def test_other_settings_are_refused_with_the_difference(pretrain, finished, data
         ({"steps": None}, "either in steps or in minutes"),
         ({"steps": None, "minutes": 1.0, "deterministic": True}, "deterministic needs steps"),
         ({"data": "no/such/folder"}, "holds no manifest.json"),
+        ({"checkpoint_minutes": 0.0}, "--checkpoint-minutes must be above 0"),
+        ({"samples_every": 0}, "--samples-every must be above 0; to keep no samples, --no-samples"),
     ],
 )
 def test_bad_arguments_leave_nothing(pretrain, data, tmp_path, arguments, message):
@@ -163,7 +177,7 @@ def wait_for_fit(process: subprocess.Popen) -> None:
 
 
 def test_ctrl_c_saves_and_the_same_command_continues(pretrain, data, tmp_path, capsys):
-    first = start(data, tmp_path / "model", "--steps", "60")
+    first = start(data, tmp_path / "model", "--steps", "60", "--no-samples")
     wait_for_fit(first)
     first.send_signal(signal.SIGINT)
     _, errors = first.communicate(timeout=200)
@@ -171,29 +185,108 @@ def test_ctrl_c_saves_and_the_same_command_continues(pretrain, data, tmp_path, c
     stopped = errors.strip().splitlines()[-1]
     assert stopped.startswith("stopped: step ") and stopped.endswith("the same command again continues from there")
     assert not (tmp_path / "model" / "config.json").exists()
-    assert pretrain(data=data, output=str(tmp_path / "model"), steps=60, **SMALL)["steps"] == 60
+    assert pretrain(data=data, output=str(tmp_path / "model"), steps=60, no_samples=True, **SMALL)["steps"] == 60
     assert ", from step " in capsys.readouterr().out
+    # Both starts are noted, and no sentence of the corpus is kept.
+    run = tmp_path / "model" / "run"
+    assert [("--no-samples" in entry["command"]) for entry in json.loads((run / "run.json").read_text())["starts"]] == [
+        True, False,
+    ]  # fmt: skip
+    assert sorted(path.name for path in run.iterdir()) == ["checkpoints", "logs", "run.json"]
+    assert not any(b"[MASK]" in path.read_bytes() for path in run.rglob("*") if path.is_file())
 
 
-def test_a_changed_shard_is_refused_by_name(pretrain, finished, data, tmp_path):
-    changed = shutil.copytree(data, tmp_path / "data")
-    shards = sorted(changed.glob("training-*.tfrecord"))
-    manifest = json.loads((changed / "manifest.json").read_text())
-    sizes = [path.stat().st_size for path in shards]
-    first, second = (
-        next((a, b) for a in range(len(sizes)) for b in range(a) if sizes[a] == sizes[b])
-        if len(set(sizes)) < len(sizes)
-        else (0, 1)
-    )
-    contents = shards[first].read_bytes(), shards[second].read_bytes()
-    shards[first].write_bytes(contents[1])
-    shards[second].write_bytes(contents[0])
+def swap_two_shards(folder: str) -> str:
+    """Exchange two training shards and their entries in the manifest; return the name of one of them."""
+    path = tf.io.gfile.join(folder, "manifest.json")
+    with tf.io.gfile.GFile(path) as file:
+        manifest = json.loads(file.read())
     entries = manifest["splits"]["training"]["shards"]
-    one, two = entries[first], entries[second]
-    entries[first], entries[second] = {**two, "file": one["file"]}, {**one, "file": two["file"]}
-    (changed / "manifest.json").write_text(json.dumps(manifest))
-    with pytest.raises(InputError, match=rf"data\.shards\.{shards[first].name} "):
-        pretrain(data=str(changed), output=str(finished[0]), steps=6, **SMALL)
+    first, second = 0, 1
+    names = [entries[index]["file"] for index in (first, second)]
+    contents = []
+    for name in names:
+        with tf.io.gfile.GFile(tf.io.gfile.join(folder, name), "rb") as file:
+            contents.append(file.read())
+    for name, content in zip(names, reversed(contents), strict=True):
+        tf.io.gfile.remove(tf.io.gfile.join(folder, name))  # ram:// writes on where a file is
+        with tf.io.gfile.GFile(tf.io.gfile.join(folder, name), "wb") as file:
+            file.write(content)
+    entries[first], entries[second] = ({**entries[second], "file": names[0]}, {**entries[first], "file": names[1]})
+    tf.io.gfile.remove(path)
+    with tf.io.gfile.GFile(path, "w") as file:
+        file.write(json.dumps(manifest))
+    return names[0]
+
+
+def to_memory(folder: str, name: str) -> str:
+    """Copy a folder to a file system that is not a disk and return its path there."""
+    remote = f"ram://pretrain/{name}"
+    tf.io.gfile.makedirs(remote)
+    for path in Path(folder).iterdir():
+        with tf.io.gfile.GFile(f"{remote}/{path.name}", "wb") as file:
+            file.write(path.read_bytes())
+    return remote
+
+
+@pytest.mark.parametrize("remote", [False, True], ids=["local", "ram"])
+def test_a_changed_shard_is_refused_by_name(pretrain, finished, data, tmp_path, remote):
+    changed = to_memory(data, "changed") if remote else str(shutil.copytree(data, tmp_path / "data"))
+    # The data is the same wherever it lies.
+    assert pretrain(data=changed, output=str(finished[0]), steps=6, **SMALL) == finished[1]
+    name = swap_two_shards(changed)
+    with pytest.raises(InputError, match=rf"data\.shards\.{name} "):
+        pretrain(data=changed, output=str(finished[0]), steps=6, **SMALL)
+
+
+@pytest.mark.slow
+def test_a_run_on_remote_storage_stops_and_goes_on(pretrain, data, capsys):
+    remote, output = to_memory(data, "data"), "ram://pretrain/model"
+
+    def interrupt() -> None:
+        while not tf.io.gfile.exists(f"{output}/run/samples.jsonl"):  # written during the run
+            time.sleep(0.05)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    timer = threading.Thread(target=interrupt)
+    timer.start()
+    options = {**SMALL, "data": remote, "output": output, "steps": 2000, "samples_every": 20}
+    with pytest.raises(Interrupted, match="is saved in ram://pretrain/model/run/checkpoints"):
+        pretrain(**options)
+    timer.join()
+    (newest,) = [name for name in tf.io.gfile.listdir(f"{output}/run/checkpoints") if name.endswith(".npz")]
+    capsys.readouterr()
+    with pytest.raises(InputError, match=r"pretraining\.steps 2000 \(now 2001\)"):
+        pretrain(**{**options, "steps": 2001})
+    name = swap_two_shards(remote)
+    with pytest.raises(InputError, match=rf"data\.shards\.{name} "):
+        pretrain(**options)
+    swap_two_shards(remote)
+    assert pretrain(**options)["steps"] == 2000
+    assert f", from step {int(newest[5:-4]):,}" in capsys.readouterr().out
+    steps = [line["step"] for line in read_samples(f"{output}/run/samples.jsonl")]
+    assert steps == sorted(set(steps)) and steps[0] == 20 and steps[-1] == 2000
+
+
+@pytest.mark.slow
+def test_a_disk_that_is_really_full(data, tmp_path):
+    """A file system of its own with room for one checkpoint and the model, but not for a second checkpoint."""
+    unshare = ["unshare", "--map-root-user", "--mount"]
+    if shutil.which("unshare") is None or subprocess.run([*unshare, "true"], capture_output=True).returncode:
+        pytest.skip("no file systems of one's own here")
+    mount = 'mount -t tmpfs -o size=8m tmpfs "$0" && "$@"; code=$?; cp -r "$0" "$0-kept"; exit $code'
+    command = [sys.executable, str(RECIPE), "--data", data, "--output", str(tmp_path / "disk" / "model"), "--preset"]
+    command += ["tiny", "--length", "16", "--batch-size", "8", "--steps", "40", "--checkpoint-minutes", "0.0001"]
+    (tmp_path / "disk").mkdir()
+    done = subprocess.run(
+        [*unshare, "sh", "-c", mount, str(tmp_path / "disk"), *command], capture_output=True, text=True, timeout=300
+    )
+    assert done.returncode == 0, done.stderr
+    assert "CHECKPOINT NOT WRITTEN at step 2 (" in done.stderr and "the one of step 1 stays" in done.stderr
+    run = tmp_path / "disk-kept" / "model" / "run" / "checkpoints"
+    assert [path.name for path in run.iterdir()] == ["step-00000001.npz"]
+    assert read_checkpoint(str(run / "step-00000001.npz"))[1]["budget"]["step"] == 1
+    assert json.loads((tmp_path / "disk-kept" / "model" / "metrics.json").read_text())["steps"] == 40
 
 
 def test_a_run_of_the_first_version_is_known(pretrain, finished, data, tmp_path):

@@ -1,8 +1,16 @@
 import json
+import platform
+import shlex
+import subprocess
+import sys
+import time
+from pathlib import Path
 
 import pytest
 
+import keras_mlm
 from keras_mlm.errors import InputError
+from keras_mlm.training.provenance import provenance
 from keras_mlm.training.run_folder import RunFolder
 
 SETTINGS = {"model": {"num_layers": 2}, "pretraining": {"learning_rate": 0.001, "steps": 10}, "data": {"tokens": 9}}
@@ -41,15 +49,66 @@ def test_other_settings_are_refused_with_the_difference(tmp_path):
     assert "num_layers" not in message and "\n" not in message
 
 
-def test_versions_are_noted_and_do_not_count(tmp_path):
+def test_a_run_knows_how_it_was_started_each_time(tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "orig_argv", ["python", "recipes/pretrain.py", "--data", "my data", "--seed", "3"])
+    monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", "1")
+    monkeypatch.setenv("SECRET", "hidden")
+    run = RunFolder(str(tmp_path))
+    run.begin(SETTINGS)
+    run.begin(SETTINGS)
+    stored = json.loads((tmp_path / "run" / "run.json").read_text())
+    first, second = stored["starts"]
+    assert shlex.split(second["command"]) == sys.orig_argv and first["command"].count("'my data'") == 1
+    assert first["directory"] == str(Path.cwd())
+    assert first["versions"]["python"] == platform.python_version()
+    assert first["versions"]["keras_mlm"] == keras_mlm.__version__
+    assert first["versions"]["tensorflow"].count(".") == 2 and first["versions"]["tensorflow-text"]
+    assert first["environment"]["TF_ENABLE_ONEDNN_OPTS"] == "1" and "hidden" not in json.dumps(stored)
+    assert first["devices"] and first["system"] and time.strptime(first["time"], "%Y-%m-%dT%H:%M:%SZ")
+    # What was started is not what is learned.
+    assert run.settings() == SETTINGS
+    run.finish({"perplexity": 3.0})
+    (tmp_path / "config.json").touch()
+    monkeypatch.setattr(sys, "orig_argv", ["other"])
+    assert run.find(SETTINGS) == {"perplexity": 3.0}
+    assert len(json.loads((tmp_path / "run" / "run.json").read_text())["starts"]) == 2
+
+
+def test_settings_that_were_replaced_take_their_starts_along(tmp_path):
+    run = RunFolder(str(tmp_path))
+    run.begin(SETTINGS)
+    run.begin({**SETTINGS, "data": {"tokens": 12}})
+    assert len(json.loads((tmp_path / "run" / "run.json").read_text())["starts"]) == 1
+
+
+def test_the_commit_is_that_of_the_checkout(tmp_path, monkeypatch):
+    package = tmp_path / "keras_mlm" / "__init__.py"
+    monkeypatch.setattr(keras_mlm, "__file__", str(package))
+    assert provenance()["commit"] is None  # installed
+    package.parent.mkdir()
+    package.touch()
+    settings = ["-c", "user.name=a", "-c", "user.email=a@b.c", "-c", "commit.gpgsign=false"]
+    for command in (["init", "--quiet"], ["add", "."], [*settings, "commit", "--quiet", "--message", "first"]):
+        subprocess.run(["git", *command], cwd=tmp_path, check=True)
+    commit = provenance()["commit"]
+    assert len(commit) == 40
+    package.write_text("changed")
+    assert provenance()["commit"] == commit + "-dirty"
+    monkeypatch.setenv("PATH", "")
+    assert provenance()["commit"] is None
+
+
+def test_what_the_first_version_noted_does_not_count(tmp_path):
     run = RunFolder(str(tmp_path))
     run.begin(SETTINGS)
     path = tmp_path / "run" / "run.json"
     stored = json.loads(path.read_text())
-    assert stored["format_version"] == 1 and stored["versions"]["keras"]
+    del stored["starts"]
+    path.write_text(json.dumps({**stored, "versions": {"keras": "3.15.1"}}))
     (tmp_path / "config.json").touch()
-    path.write_text(json.dumps({**stored, "versions": {"keras": "3.99"}}))
     assert run.find(SETTINGS) is None
+    run.begin(SETTINGS)
+    assert len(json.loads(path.read_text())["starts"]) == 1
 
 
 def test_a_foreign_model_and_a_damaged_note_are_refused(tmp_path):

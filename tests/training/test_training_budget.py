@@ -34,6 +34,13 @@ def test_steps_are_exact_across_keras_epochs_and_the_last_rate_is_near_zero():
     assert budget.used_up and budget.progress == 1.0
 
 
+def test_several_steps_at_once_cannot_be_counted():
+    model = tiny_model()
+    model.compile(optimizer=model.optimizer, loss=model.loss, steps_per_execution=2)
+    with pytest.raises(InputError, match="compile the model without steps_per_execution"):
+        fit(model, [TrainingBudget(steps=4, learning_rate=0.1)])
+
+
 def test_minutes_end_on_time():
     budget, rates = TrainingBudget(minutes=3 / 60, learning_rate=1.0), Rates(wait=0.02)
     begin = time.monotonic()

@@ -169,9 +169,40 @@ def test_a_full_disk_keeps_the_old_checkpoint_and_trains_on(tmp_path, caplog, mo
     assert resume(tmp_path)[3] == 1
 
 
-def test_remote_folders():
-    run("ram://checkpoints/run", steps=2)
-    assert resume("ram://checkpoints/run")[3] == 2
+def test_remote_folders_survive_what_local_ones_do(caplog, monkeypatch):
+    """Stop, truncation, leftovers, other settings, a bad batch and a full disk, on a file system without a disk."""
+    folder = "ram://checkpoints/run"
+    names = lambda: sorted(tf.io.gfile.listdir(folder))
+    stop = keras.callbacks.LambdaCallback(
+        on_train_batch_begin=lambda batch, logs: os.kill(os.getpid(), signal.SIGTERM) if batch == 3 else None
+    )
+    with pytest.raises(Interrupted, match=rf"step 4 is saved in {folder}"):
+        run(folder, steps=9, more=[stop], settings={"rate": 1})
+    assert names() == ["step-00000003.npz", "step-00000004.npz"]
+    with pytest.raises(InputError, match=r"ram://.*other settings: rate 1 \(now 2\)"):
+        resume(folder, settings={"rate": 2})
+
+    with tf.io.gfile.GFile(f"{folder}/step-00000004.npz", "rb") as file:
+        content = file.read()
+    tf.io.gfile.remove(f"{folder}/step-00000004.npz")  # ram:// writes on where a file is
+    with tf.io.gfile.GFile(f"{folder}/step-00000004.npz", "wb") as file:
+        file.write(content[: len(content) // 2])
+    with tf.io.gfile.GFile(f"{folder}/step-00000005.npz.partial", "wb") as file:
+        file.write(content[:100])
+    model, budget, checkpoint, place = resume(folder, steps=9, settings={"rate": 1})
+    assert place == 3 and "damaged" in caplog.text and names() == ["step-00000003.npz", "step-00000004.npz"]
+
+    fit(model, [spoil(model, budget, {5}), budget, checkpoint], place)
+    assert (budget.step, budget.skipped) == (9, 1) and "no finite number" in caplog.text
+    assert resume(folder, steps=9, settings={"rate": 1})[3] == 10
+
+    def full(path, target, overwrite):
+        raise tf.errors.ResourceExhaustedError(None, None, "No space left")
+
+    monkeypatch.setattr(checkpoint_file.tf.io.gfile, "rename", full)
+    before = names()
+    _, budget = run(folder, steps=11, settings={"rate": 1})
+    assert budget.step == 11 and names() == before and "CHECKPOINT NOT WRITTEN at step 10" in caplog.text
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
