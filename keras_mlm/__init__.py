@@ -38,8 +38,8 @@ _MODULES = {
     "labelled_batches": "keras_mlm.data.labelled_batches",
     "read_labelled_texts": "keras_mlm.data.labelled_texts",
     "read_tagged_words": "keras_mlm.data.tagged_words",
-    "TaggingMetrics": "keras_mlm.training.tagging_metrics",
     # === Training ===
+    "BestEpoch": "keras_mlm.training.best_epoch",
     "ProgressLine": "keras_mlm.training.progress_line",
     "TrainingBudget": "keras_mlm.training.training_budget",
     "TrainingCheckpoint": "keras_mlm.training.training_checkpoint",
@@ -49,6 +49,7 @@ _MODULES = {
     "ExportOptions": "keras_mlm.export.export_options",
     "Yardsticks": "keras_mlm.evaluation.yardsticks",
     "cloze": "keras_mlm.evaluation.cloze",
+    "tagger_scores": "keras_mlm.evaluation.tagger_report",
     "evaluate_masked_lm": "keras_mlm.evaluation.masked_lm_evaluation",
     "export_onnx": "keras_mlm.export.onnx",
     "export_saved_model": "keras_mlm.export.saved_model",

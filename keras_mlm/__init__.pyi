@@ -13,6 +13,7 @@ from keras_mlm.errors import Interrupted as Interrupted
 from keras_mlm.errors import RunError as RunError
 from keras_mlm.evaluation.cloze import cloze as cloze
 from keras_mlm.evaluation.masked_lm_evaluation import evaluate_masked_lm as evaluate_masked_lm
+from keras_mlm.evaluation.tagger_report import tagger_scores as tagger_scores
 from keras_mlm.evaluation.yardsticks import Yardsticks as Yardsticks
 from keras_mlm.export.export_options import ExportOptions as ExportOptions
 from keras_mlm.export.onnx import export_onnx as export_onnx
@@ -36,10 +37,10 @@ from keras_mlm.models.bert_text_classifier import BertTextClassifier as BertText
 from keras_mlm.models.bert_token_classifier import BertTokenClassifier as BertTokenClassifier
 from keras_mlm.tokenizers.learn_vocabulary import learn_vocabulary as learn_vocabulary
 from keras_mlm.tokenizers.word_piece_tokenizer import WordPieceTokenizer as WordPieceTokenizer
+from keras_mlm.training.best_epoch import BestEpoch as BestEpoch
 from keras_mlm.training.distribution import strategy_from as strategy_from
 from keras_mlm.training.optimizers import optimizer_from as optimizer_from
 from keras_mlm.training.progress_line import ProgressLine as ProgressLine
-from keras_mlm.training.tagging_metrics import TaggingMetrics as TaggingMetrics
 from keras_mlm.training.training_budget import TrainingBudget as TrainingBudget
 from keras_mlm.training.training_checkpoint import TrainingCheckpoint as TrainingCheckpoint
 

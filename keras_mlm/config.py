@@ -20,7 +20,8 @@ PRESETS: dict[str, tuple[int, int, int]] = {
 
 # A style names what a preset leaves open. `classic` is the paper. `short_budget` is the same objective on an
 # architecture that learns within minutes: post-norm with learned positions needs hours to leave its first plateau.
-# `modern` is what later work found better per hour: more masks, no next sentences, gated feed-forward, no biases.
+# `modern` is what later work found better per hour: more masks, no next sentences, gated feed-forward, no biases,
+# and rows without padding.
 STYLES: dict[str, dict[str, dict[str, Any]]] = {
     "classic": {"model": {}, "pretraining": {}},
     "short_budget": {
@@ -30,10 +31,13 @@ STYLES: dict[str, dict[str, dict[str, Any]]] = {
     "modern": {
         "model": {"norm": "pre", "position": "rotary", "dropout": 0.0, "next_sentence": False, "gated": True,
                   "biases": False, "layer_norm_epsilon": 1e-6},
-        "pretraining": {"learning_rate": 2e-3, "mask_selection_rate": 0.3, "next_sentence": False,
+        "pretraining": {"learning_rate": 2e-3, "mask_selection_rate": 0.3, "next_sentence": False, "packed": True,
                         "schedule": "warmup_stable_decay", "warmup": 0.05},
     },
 }  # fmt: skip
+
+# A run that grows its rows does so for its last tenth: long rows cost more, and little of them teaches the distances.
+GROWS_AT = 0.9
 
 # Held-out figures of every style are taken at this rate, so that they can be compared.
 EVALUATION_RATE = 0.15
@@ -213,6 +217,10 @@ class PretrainingConfig:
             optimizer's state are float32 in each. Defaults to `"float32"`.
         recompute: bool, whether the encoder blocks' activations are computed again in the backward pass, which needs
             less memory and a third more time. Defaults to `False`.
+        packed: bool, whether several texts, which do not see each other, share a row, so that there is next to no
+            padding; not with sentence pairs. Defaults to `False`.
+        final_length: int, tokens a row in the last tenth of the run, which has as many fewer rows a step. Defaults to
+            `None`, `length` throughout.
 
     Raises:
         InputError: a value that no run can have; the message names it.
@@ -242,6 +250,8 @@ class PretrainingConfig:
     schedule: Literal["linear", "cosine", "one_cycle", "warmup_stable_decay"] = _added("linear")
     precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = _added("float32")
     recompute: bool = _added(False)
+    packed: bool = _added(False)
+    final_length: int | None = _added(None)
 
     def __post_init__(self) -> None:
         if self.length < 8:
@@ -252,6 +262,8 @@ class PretrainingConfig:
             if getattr(self, name) not in known:
                 listed = ", ".join(map(repr, known[:-1])) + f" or {known[-1]!r}"
                 raise InputError(f"{name} must be {listed}, not {getattr(self, name)!r}")
+        if self.packed and self.next_sentence:
+            raise InputError("packed rows hold no sentence pairs: leave out either packed or next_sentence")
         if self.micro_batches < 1 or self.batch_size % self.micro_batches:
             raise InputError(
                 f"a batch of {self.batch_size} rows cannot be cut into {self.micro_batches} equal micro_batches"
@@ -272,6 +284,34 @@ class PretrainingConfig:
             raise InputError(f"minutes must be above 0, not {self.minutes!r}")
         if self.deterministic and self.steps is None:
             raise InputError("deterministic needs steps: a run measured in minutes depends on the machine's speed")
+        if self.final_length is not None:
+            self._check_final_length(self.final_length)
+
+    def _check_final_length(self, final_length: int) -> None:
+        times, rest = divmod(final_length, self.length)
+        if times < 2 or rest:
+            raise InputError(f"final_length must be a multiple of the length {self.length}, not {final_length}")
+        parts = times * self.micro_batches
+        if self.batch_size % parts:
+            each = f" in {self.micro_batches} micro_batches" if self.micro_batches > 1 else ""
+            raise InputError(
+                f"{self.batch_size} rows of {self.length} tokens cannot become rows of {final_length} with as many "
+                f"tokens a step{each}: the next batch_size that can is {-(-self.batch_size // parts) * parts}"
+            )
+
+    @property
+    def stage_ends(self) -> tuple[float, ...]:
+        """The shares of the run at which a stage ends and the next one begins."""
+        return () if self.final_length is None else (GROWS_AT,)
+
+    @property
+    def stages(self) -> "tuple[PretrainingConfig, ...]":
+        """The run's parts, one after the other, each with the rows of one length; a single one unless they grow."""
+        if self.final_length is None:
+            return (self,)
+        rows = self.batch_size * self.length // self.final_length
+        short = dataclasses.replace(self, final_length=None)
+        return short, dataclasses.replace(short, length=self.final_length, batch_size=rows)
 
     @property
     def predictions(self) -> int:
@@ -282,9 +322,15 @@ class PretrainingConfig:
 
     @classmethod
     def from_style(cls, style: str = "classic", **overrides: Any) -> "PretrainingConfig":
-        """Return a style's way to train, with any entry overridden. Raises `InputError` on an unknown style."""
+        """Return a style's way to train, with any entry overridden. Raises `InputError` on an unknown style.
+
+        Where sentence pairs are asked for, the rows of a style that packs them are not packed.
+        """
         _check_style(style)
-        return cls(**{**STYLES[style]["pretraining"], **overrides})
+        entries = {**STYLES[style]["pretraining"], **overrides}
+        if entries.get("next_sentence", True) and "packed" not in overrides:
+            entries["packed"] = False
+        return cls(**entries)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the config as plain data."""

@@ -28,7 +28,8 @@ _ENTRIES = {"format_version", "class", "model", "vocabulary_hash"}
 _HEADS: dict[str, dict[str, Any]] = {
     "BertPretrainer": {},
     "BertTextClassifier": {
-        "classes": None, "length": None, "long_text": "truncate", "multi_label": False, "temperature": 1.0
+        "classes": None, "length": None, "long_text": "truncate", "pooling": "cls", "multi_label": False,
+        "temperature": 1.0,
     },
     "BertTokenClassifier": {"classes": None, "length": None},
 }  # fmt: skip

@@ -60,11 +60,11 @@ def finetune_classifier(
         class_weights: "balanced", so that rare classes count as much as frequent ones, or NAME=WEIGHT a class.
         epochs: The most epochs, over which the learning rate falls to 0; by default by the model and the examples.
         patience: Epochs without a better one on dev after which training stops; by default 5.
-        batch_size: Rows a step; by default 32.
-        learning_rate: The highest rate; by default by the width of the model, 1e-3 for tiny, 3e-5 for base.
+        batch_size: Rows a step; by default 64 for tiny and mini, else 32.
+        learning_rate: The highest rate; by default by the width of the model, 2e-3 for tiny, 3e-5 for base.
         layer_decay: Rate of each encoder block as a share of that of the block above; by default 0.9,
             from scratch 1.
-        dropout: Share dropped while fine-tuning; by default 0.1.
+        dropout: Share dropped while fine-tuning; by default 0.3 for tiny and mini, else 0.1.
         seeds: How many times to train, with seeds 0, 1, ...; figures are then means and deviations.
         calibrate: Fit a temperature on dev, so that probabilities are as often right as they say.
         no_samples: Do not show texts of the examples.

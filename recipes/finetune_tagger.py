@@ -1,15 +1,11 @@
 """Fine-tune a BERT to tag words (entities, POS): arguments ▶ library calls ▶ model.fit ▶ what was learned."""
 
+import dataclasses
 import hashlib
-import sys
-from collections import Counter
 from pathlib import Path
 from typing import Any, Literal
 
 from keras_mlm import command_line
-
-# Steps in which a model has learned most of what it will learn, however few the sentences are.
-STEPS, EPOCHS = 4000, (3, 30)
 
 
 def finetune_tagger(
@@ -26,25 +22,28 @@ def finetune_tagger(
     label: str | None = None,
     split_words: bool = False,
     illegal_tags: Literal["repair", "refuse"] = "repair",
-    length: int | None = None,
+    length: int = 128,
     epochs: int | None = None,
-    patience: int = 4,
-    batch_size: int = 32,
+    patience: int | None = None,
+    batch_size: int | None = None,
     learning_rate: float | None = None,
-    dropout: float = 0.1,
+    layer_decay: float | None = None,
+    dropout: float | None = None,
     seeds: int = 1,
+    no_samples: bool = False,
 ) -> dict[str, Any]:
     """Fine-tune a BERT to tag words; the epoch that is best on dev is kept.
 
     Files hold a word a line and a blank line between sentences. Tags that begin with B- and I-, in BIOES also E- and
-    S-, spell spans, whose F1 then counts; of other tags, such as parts of speech, the accuracy.
+    S-, spell spans, whose F1 then counts; of other tags, such as parts of speech, the accuracy. Of several seeds the
+    same command continues with the next one when it was stopped.
 
     Args:
         train: Tagged sentences: columns separated by tabs or spaces, also .conllu, also .gz or .xz.
         output: Model folder to write, such as saved_models/entities; of several seeds it holds the best on dev.
         model: Start from this model folder: pre-trained, or a tagger with the same tags.
         from_scratch: Or start from random weights of this size: tiny, mini, small, medium, base or large.
-        data: With --from-scratch, the data folder whose vocabulary is used.
+        data: With --from-scratch, the data or model folder whose vocabulary is used.
         dev: Sentences that choose the epoch; by default a tenth of train, by a hash of the text.
         test: Sentences to be measured on at the end.
         predictions: TSV file to write: word, tag and predicted tag of each word of test, else of dev.
@@ -52,181 +51,128 @@ def finetune_tagger(
         label: Column of the tag; by default 2, in .conllu 4.
         split_words: Learn where words begin, too, for text without spaces; tags become B- and I- of characters.
         illegal_tags: What an I- after O does: it is repaired to the B- it stands for, or refused.
-        length: Tokens a row, by default 128; longer sentences become overlapping windows.
-        epochs: The most epochs; the learning rate falls to 0 over them. By default as many as 4,000 steps are.
-        patience: Epochs without a better one on dev after which training stops.
-        batch_size: Sentences a step.
-        learning_rate: The highest rate; by default by the width of the model, 1e-3 for tiny, 6e-5 for base.
-        dropout: Share dropped while fine-tuning.
+        length: Tokens a row; longer sentences become overlapping windows.
+        epochs: The most epochs, over which the learning rate falls to 0; by default by the model and the sentences.
+        patience: Epochs without a better one on dev after which training stops; by default 5.
+        batch_size: Rows a step; by default 16.
+        learning_rate: The highest rate; by default by the width of the model, 2e-3 for tiny, 6e-5 for base.
+        layer_decay: Rate of each encoder block as a share of that of the block above; by default 0.9,
+            from scratch 1.
+        dropout: Share dropped while fine-tuning; by default 0.1.
         seeds: How many times to train, with seeds 0, 1, ...; figures are then means and deviations.
+        no_samples: Do not show words of the sentences.
 
     Returns:
         The figures that metrics.json holds.
     """
     from keras_mlm.errors import InputError
 
+    if seeds < 1:
+        raise InputError(f"--seeds must be at least 1, not {seeds}")
     if (model is None) == (from_scratch is None) or (from_scratch is None) != (data is None):
         raise InputError("give either --model FOLDER, or --from-scratch PRESET with --data FOLDER for its vocabulary")
-    for name, value in (("epochs", epochs or 1), ("batch_size", batch_size), ("seeds", seeds), ("patience", patience)):
-        if value < 1 or (name == "epochs" and epochs == 0):
-            raise InputError(f"--{name.replace('_', '-')} is too small")
     if predictions is not None and not Path(predictions).absolute().parent.is_dir():
         raise InputError(f"--predictions {predictions}: there is no such folder")
 
     import keras
-    import numpy as np
 
-    try:
-        from sklearn.metrics import classification_report
-    except ImportError:
-        raise InputError("the report needs scikit-learn: pip install 'keras-mlm[finetune]'") from None
-
-    from keras_mlm.config import BertConfig, PretrainingConfig
+    from keras_mlm.data import tagged_sets
     from keras_mlm.data.labelled_batches import labelled_batches
-    from keras_mlm.data.tagged_sets import check_tags, held_out_sentences, legal_tags, tag_names
-    from keras_mlm.data.tagged_sets import split_words as split
-    from keras_mlm.data.tagged_words import read_tagged_words
+    from keras_mlm.evaluation import tagger_report as report
+    from keras_mlm.evaluation.confusion_picture import save_confusion_picture
     from keras_mlm.model_folder import load_model, save_model
     from keras_mlm.models.bert_token_classifier import BertTokenClassifier
+    from keras_mlm.starting_model import starting_model
     from keras_mlm.tokenizers.word_piece_tokenizer import WordPieceTokenizer
-    from keras_mlm.training.optimizers import optimizer_from
+    from keras_mlm.training.fine_tuning import FineTuning
     from keras_mlm.training.run_folder import RunFolder
-    from keras_mlm.training.tagging_metrics import TaggingMetrics, seqeval_metrics, tagging_figures
-    from keras_mlm.training.training_budget import TrainingBudget
+    from keras_mlm.training.seed_log import SeedLog
 
-    trained = load_model(model) if model is not None else None
-    tokenizer = trained.tokenizer if trained is not None else WordPieceTokenizer.load(str(data))
-    sets = {}
-    for name, path in (("train", train), ("dev", dev), ("test", test)):
-        if path is not None:
-            sets[name] = list(read_tagged_words(path, word=word, label=label))
-            sets[name] = legal_tags(sets[name], refuse=illegal_tags == "refuse")
-            sets[name] = split(sets[name], tokenizer) if split_words else sets[name]
-    if dev is None:
-        sets["train"], sets["dev"] = held_out_sentences(sets["train"])
-    classes = tag_names(sets["train"])
-    for name in sets:
-        check_tags(sets[name], classes)
+    # What there is to learn.
+    sets, classes = tagged_sets.read_tagged_sets(
+        train, dev=dev, test=test, word=word, label=label, refuse=illegal_tags == "refuse",
+        splitter=WordPieceTokenizer.load(model or str(data)) if split_words else None,
+    )  # fmt: skip
+    source = {"model": model, "from_scratch": from_scratch, "data": data}
 
-    def start() -> Any:
-        if trained is None:
-            config = BertConfig.from_preset(
-                str(from_scratch), style="short_budget", vocabulary_size=tokenizer.vocabulary_size, dropout=dropout
-            )
-            return BertTokenClassifier(config, classes, tokenizer, length=length or 128)
-        longest = length or min(128, trained.config.max_sequence_length)
-        if not isinstance(trained, BertTokenClassifier):
-            return BertTokenClassifier.from_encoder(trained, classes, length=longest, dropout=dropout)
-        if set(trained.classes) != set(classes):
-            raise InputError(f"{model} is a tagger of other tags: {', '.join(trained.classes[:10])}")
-        again = BertTokenClassifier.from_encoder(trained, trained.classes, length=longest, dropout=dropout)
-        again.set_weights(trained.get_weights())
-        return again
-
+    # What learns it, and how.
     keras.utils.set_random_seed(0)
-    tagger = start()
+    tagger = starting_model(BertTokenClassifier, classes, **source, dropout=dropout, length=length)
+    classes, spans = tagger.classes, tagger.scheme is not None
+    tuning = FineTuning.for_model(
+        tagger.config, len(sets["train"]), pretrained=model is not None, epochs=epochs, patience=patience,
+        # Every word is an example: fewer rows a step, at a higher rate, than texts need.
+        batch_size=16 if batch_size is None else batch_size,
+        learning_rate=6e-5 * (768 / tagger.config.hidden_dim) ** 2 if learning_rate is None else learning_rate,
+        layer_decay=layer_decay, dropout=dropout,
+    )  # fmt: skip
     words = {name: [sentence.words for sentence in sentences] for name, sentences in sets.items()}
     truth = {name: [sentence.tags for sentence in sentences] for name, sentences in sets.items()}
-    windows = {name: tagger.encode_words(of_set) for name, of_set in words.items()}
-    steps_an_epoch = -(-len(windows["train"].rows) // batch_size)
-    epochs = epochs or min(max(round(STEPS / steps_an_epoch), EPOCHS[0]), EPOCHS[1])
-    rate = learning_rate or 6e-5 * (768 / tagger.config.hidden_dim) ** 1.6
-    finetuning = {"model": model, "from_scratch": from_scratch, "split_words": split_words, "length": tagger.length,
-                  "epochs": epochs, "patience": patience, "batch_size": batch_size, "learning_rate": rate,
-                  "dropout": dropout, "seeds": seeds}  # fmt: skip
     run = RunFolder(output)
-    # What was learned from, so that a changed file is no finished run.
-    digests = {name: hashlib.sha256(repr((words[name], truth[name])).encode()).hexdigest() for name in sets}
-    settings = {"finetuning": finetuning, "examples": digests}
+    settings = {
+        "finetuning": {**source, "length": length, **dataclasses.asdict(tuning), "seeds": seeds},
+        # What was learned from, so that a changed file is no finished run.
+        "examples": {
+            name: hashlib.sha256(repr((words[name], truth[name])).encode("utf-8", "surrogatepass")).hexdigest()
+            for name in sets
+        },
+    }
     done = run.find(settings)
     if done is not None:
         print(f"{output} is finished; choose another --output to train with other settings")
         print(done)
         return done
 
-    counts = ", ".join(f"{len(of_set):,} {name}" for name, of_set in sets.items())
-    print(f"{tagger.count_params():,} parameters, {len(classes)} tags{f' ({tagger.scheme})' if tagger.scheme else ''}, "
-          f"sentences: {counts}; {len(windows['train'].rows):,} training rows, {epochs} epochs at most")  # fmt: skip
-    numbers = tagger.class_numbers([tag for tags in truth["train"] for tag in tags])
-    judge = "f1" if tagger.scheme else "accuracy"
-    steps = epochs * steps_an_epoch
-    figures: list[dict[str, float]] = []
-    best: Any = None
-    for seed in range(seeds):
-        keras.utils.set_random_seed(seed)
-        tagger = start() if seed else tagger
-        tagger.compile(optimizer_from(PretrainingConfig(steps=steps, learning_rate=rate)))
-        stop = keras.callbacks.EarlyStopping(
-            f"val_{judge}", mode="max", patience=patience, restore_best_weights=True, start_from_epoch=0
-        )
-        tagger.fit(
-            labelled_batches(windows["train"].rows, windows["train"].labels(numbers), batch_size=batch_size, seed=seed),
-            epochs=epochs,
-            shuffle=False,  # the batches have their own order
-            verbose=1 if sys.stdout.isatty() else 2,
-            callbacks=[
-                TrainingBudget(steps=steps, learning_rate=rate), TaggingMetrics(words["dev"], truth["dev"]), stop
-            ],
-        )  # fmt: skip
-        found: dict[str, float] = {"epochs": float(stop.best_epoch + 1)}
-        for name in set(sets) - {"train"}:
-            answers = tagger.predict_windows(windows[name]).tags
-            of_set = tagging_figures(truth[name], answers, spans=tagger.scheme is not None)
-            found |= {f"{name}_{figure}": value for figure, value in of_set.items()}
-        if best is None or found[f"dev_{judge}"] > max(figure[f"dev_{judge}"] for figure in figures):
-            best = tagger
-        figures.append(found)
+    windows = {name: tagger.encode_words(of_set) for name, of_set in words.items()}
+    rows = windows["train"].rows
+    labels = windows["train"].labels(tagger.class_numbers([tag for tags in truth["train"] for tag in tags]))
+    print(f"{tagger.count_params():,} parameters, {len(classes)} tags ({tagger.scheme or 'no spans'}), sentences: "
+          + ", ".join(f"{len(of_set):,} {name}" for name, of_set in sets.items())
+          + f"; {len(rows):,} training rows")  # fmt: skip
+    print(", ".join(f"{name} {value:g}" for name, value in dataclasses.asdict(tuning).items()))
 
-    metrics: dict[str, Any] = {name: float(np.mean([figure[name] for figure in figures])) for name in figures[0]}
-    if seeds > 1:
-        metrics |= {f"{name}_deviation": float(np.std([f[name] for f in figures], ddof=1)) for name in figures[0]}
-    last = "test" if "test" in sets else "dev"
-    answer = best.predict_windows(windows[last])
-    if best.scheme:
-        print(seqeval_metrics().classification_report(truth[last], answer.tags, digits=3, zero_division=0))
-    else:
-        flat = [[tag for tags in of_set for tag in tags] for of_set in (truth[last], answer.tags)]
-        print(classification_report(*flat, digits=3, zero_division=0.0))
-    print("\n".join(errors(sets[last], answer)))
+    def dev_scores() -> dict[str, float]:
+        return report.tagger_scores(tagger, windows["dev"], truth["dev"])
+
+    best_by = "f1" if spans else "accuracy"
     run.begin(settings)
-    save_model(best, output, metrics=metrics)
-    run.finish(metrics)
+    log = SeedLog(run, f"dev_{best_by}")
+    for seed in range(len(log.figures), seeds):
+        keras.utils.set_random_seed(seed)
+        tagger = starting_model(BertTokenClassifier, classes, **source, dropout=tuning.dropout, length=length)
+        tagger.compile(tuning.optimizer(tagger.config))
+        callbacks = tuning.callbacks(rows, dev_scores, best_by)
+        tagger.fit(
+            labelled_batches(rows, labels, batch_size=tuning.batch_size, seed=seed),
+            epochs=tuning.epochs,
+            shuffle=False,  # the batches have their own order
+            verbose=tuning.verbose,
+            callbacks=callbacks,
+        )
+        figures = {"epochs": callbacks[1].epoch + 1.0}
+        for name in set(sets) - {"train"}:
+            scores = report.tagger_scores(tagger, windows[name], truth[name])
+            figures |= {f"{name}_{figure}": value for figure, value in scores.items()}
+        if log.is_best(figures):
+            save_model(tagger, output)
+        log.add(figures)
+        print(f"seed {seed}: " + ", ".join(f"{name} {value:.4g}" for name, value in sorted(figures.items())))
+
+    # What was learned.
+    tagger, metrics = load_model(output), log.means()
+    save_model(tagger, output, metrics=metrics)
+    last = "test" if "test" in sets else "dev"
+    answer = tagger.predict_windows(windows[last])
+    print(f"\non {last}, {report.full_report(sets[last], answer, spans=spans, texts=not no_samples)}\n")
+    numbers = [tagger.class_numbers([tag for tags in of for tag in tags]) for of in (truth[last], answer.tags)]
+    save_confusion_picture(f"{output}/confusion.png", classes, *numbers)
     if predictions is not None:
-        write_predictions(predictions, sets[last], answer.tags)
-    for name, value in metrics.items():
-        print(f"  {name:<24} {value:>10.4f}")
+        report.write_predictions(predictions, sets[last], answer.tags)
+    run.finish(metrics)
+    for name, value in sorted(metrics.items()):
+        print(f"  {name:<32} {value:>10.4f}")
     print(f"written to {output}")
     return metrics
-
-
-def errors(sentences: Any, answer: Any, most: int = 10) -> list[str]:
-    """Return lines to read: the most frequent confusions, and the errors that the model is most certain of."""
-    pairs: Counter[tuple[str, str]] = Counter()
-    found = []
-    for sentence, tags, scores in zip(sentences, *answer, strict=True):
-        for place, (true, tag) in enumerate(zip(sentence.tags, tags, strict=True)):
-            if true != tag:
-                pairs[true, tag] += 1
-                found.append((float(scores[place]), sentence, place, tag))
-    lines = ["most frequent confusions: "
-             + ", ".join(f"{true} as {tag} {count}" for (true, tag), count in pairs.most_common(most))]  # fmt: skip
-    lines.append("most certain errors:")
-    for score, sentence, place, tag in sorted(found, key=lambda error: -error[0])[:most]:
-        before, after = sentence.words[max(0, place - 5) : place], sentence.words[place + 1 : place + 6]
-        text = " ".join([*before, f"[{sentence.words[place]}]", *after])
-        lines.append(f"  {score:.3f}  line {sentence.lines[place]}: {sentence.tags[place]} as {tag}: {text}")
-    return lines if found else ["no errors"]
-
-
-def write_predictions(path: str, sentences: Any, predicted: Any) -> None:
-    """Write word, tag and predicted tag in columns, as the CoNLL evaluation reads them."""
-    partial = Path(path + ".partial")
-    with partial.open("w", encoding="utf-8", errors="surrogatepass") as file:
-        for sentence, tags in zip(sentences, predicted, strict=True):
-            for cells in zip(sentence.words, sentence.tags, tags, strict=True):
-                file.write("\t".join(cells) + "\n")
-            file.write("\n")
-    partial.replace(path)
 
 
 if __name__ == "__main__":

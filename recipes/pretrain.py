@@ -26,6 +26,7 @@ def pretrain(
     hours: float | None = None,
     steps: int | None = None,
     length: int = 128,
+    final_length: int | None = None,
     batch_size: int = 64,
     learning_rate: float | None = None,
     masking: Literal["token", "whole_word"] = "token",
@@ -54,11 +55,13 @@ def pretrain(
         preset: Size: tiny, mini, small, medium, base or large; auto measures for half a minute and picks size, batch
             and rate for the budget.
         style: classic (the paper), short_budget (pre-norm, rotary positions: learns within minutes) or modern (that,
-            and gated feed-forward layers, no biases, 30 % masks, no next sentences).
+            and gated feed-forward layers, no biases, 30 % masks, no next sentences, several texts packed into a row).
         minutes: Length of the training in minutes; give this, hours or steps.
         hours: The same in hours.
         steps: Length of the training in optimizer steps.
         length: Tokens a row.
+        final_length: Tokens a row in the last tenth of the run, such as 512, with as many fewer rows a step; by default
+            as before.
         batch_size: Rows a step, over all devices together.
         learning_rate: The highest rate; by default the style's.
         masking: What is masked together: token or whole_word.
@@ -83,7 +86,7 @@ def pretrain(
     Returns:
         The figures that metrics.json holds.
     """
-    from keras_mlm.config import EVALUATION_RATE, BertConfig, PretrainingConfig
+    from keras_mlm.config import BertConfig, PretrainingConfig
     from keras_mlm.errors import InputError
 
     if hours is not None and minutes is not None:
@@ -96,7 +99,7 @@ def pretrain(
     chosen = {"learning_rate": learning_rate, "next_sentence": next_sentence, "optimizer": optimizer,
               "schedule": schedule}  # fmt: skip
     training = PretrainingConfig.from_style(
-        style, length=length, batch_size=batch_size, masking=masking, steps=steps,
+        style, length=length, final_length=final_length, batch_size=batch_size, masking=masking, steps=steps,
         minutes=60 * hours if hours is not None else minutes, seed=seed, deterministic=deterministic,
         precision=precision, micro_batches=micro_batches, recompute=recompute,
         **{name: value for name, value in chosen.items() if value is not None},
@@ -107,7 +110,7 @@ def pretrain(
 
     from keras_mlm.data.manifest import Manifest
     from keras_mlm.data.pretraining_dataset import PretrainingDataset
-    from keras_mlm.data.shard_digests import shard_digests
+    from keras_mlm.data.shard_digests import corpus_settings
     from keras_mlm.evaluation.cloze import cloze_questions, example_to_type
     from keras_mlm.model_folder import save_model
     from keras_mlm.models.bert_pretrainer import BertPretrainer
@@ -117,7 +120,7 @@ def pretrain(
     from keras_mlm.training.distribution import strategy_from, worker_batches
     from keras_mlm.training.held_out_curves import HeldOutCurves
     from keras_mlm.training.optimizers import optimizer_from
-    from keras_mlm.training.pace import flops_per_step, peak_flops, seconds_per_step
+    from keras_mlm.training.pace import flops_per_step, peak_flops
     from keras_mlm.training.plan import Plan
     from keras_mlm.training.progress_line import ProgressLine
     from keras_mlm.training.run_folder import RunFolder
@@ -127,7 +130,7 @@ def pretrain(
     from keras_mlm.training.training_samples import TrainingSamples
     from keras_mlm.training.workers import Workers
 
-    devices = strategy_from(strategy, batch_size=batch_size, micro_batches=micro_batches)
+    devices = strategy_from(strategy, batch_size=training.stages[-1].batch_size, micro_batches=micro_batches)
     workers = Workers(devices)
     say = print if workers.is_chief else (lambda text: None)
     manifest = Manifest.load(data)
@@ -149,14 +152,12 @@ def pretrain(
         keras.utils.set_random_seed(seed)  # heads that the model does not have start anew, the same at each call
         initial = continued_model(init, WordPieceTokenizer.load(data), data, next_sentence=training.next_sentence)
         config = initial.config
-    if length > config.max_sequence_length:
-        raise InputError(f"rows of {length} tokens do not fit the model's {config.max_sequence_length} positions")
-    corpus = {
-        "vocabulary_hash": manifest.vocabulary_hash,
-        "tokens": manifest.splits["training"].tokens,
-        "shards": shard_digests(manifest, data),
-    }
-    settings = {"model": config.to_dict(), "pretraining": training.to_dict(), "data": corpus}
+    stages = training.stages
+    if stages[-1].length > config.max_sequence_length:
+        raise InputError(
+            f"rows of {stages[-1].length} tokens do not fit the model's {config.max_sequence_length} positions"
+        )
+    settings = {"model": config.to_dict(), "pretraining": training.to_dict(), "data": corpus_settings(manifest, data)}
     if initial is not None:
         settings["init"] = {"weights_hash": weights_hash(initial)}
     if automatic:
@@ -171,15 +172,10 @@ def pretrain(
     keras.config.set_dtype_policy(precision)
     if deterministic:
         tf.config.experimental.enable_op_determinism()
-    rows = {"length": length, "batch_size": training.batch_size, "masking": masking, "seed": seed,
-            "next_sentence": training.next_sentence}  # fmt: skip
-    dataset = PretrainingDataset(data, mask_selection_rate=training.mask_selection_rate, **rows)
-    validation = PretrainingDataset(data, split="validation", mask_selection_rate=EVALUATION_RATE, **rows)
+    datasets = [PretrainingDataset.from_config(data, stage) for stage in stages]
+    validation = PretrainingDataset.from_config(data, training, "validation")
     if plan:
-        pace = seconds_per_step(config, training, worker_batches(dataset, devices), strategy=devices)
-        share = flops_per_step(config, training) / pace / peak_flops(precision) / devices.num_replicas_in_sync
-        special = dataset.tokens / dataset.rows + (3 if training.next_sentence else 2)
-        say(Plan.make(training, pace=pace, epoch_rows=dataset.rows, tokens_a_row=special, peak_share=share))
+        say(Plan.measure(config, training, datasets, devices))
         return {}
     if workers.is_chief:
         run.begin(settings)
@@ -197,25 +193,25 @@ def pretrain(
 
     budget = TrainingBudget(
         steps=steps, minutes=training.minutes, learning_rate=training.learning_rate, warmup=training.warmup,
-        schedule=training.schedule, workers=workers,
+        schedule=training.schedule, stage_ends=training.stage_ends, workers=workers,
     )  # fmt: skip
     checkpoint = TrainingCheckpoint(run.checkpoints, budget, settings=settings, every_seconds=60 * checkpoint_minutes)
-    special = 3 if training.next_sentence else 2
-    tokens_per_step = training.batch_size * (dataset.tokens / dataset.rows + special)
-    peak = peak_flops(precision) * devices.num_replicas_in_sync / flops_per_step(config, training)
-    progress = ProgressLine(budget, tokens_per_step, peak_steps_per_second=peak)
-    watched = [progress, TrainingCurves(run.logs, budget, tokens_per_step, every_steps=CURVE_STEPS)]
+    tokens_per_step = [stage.batch_size * rows.tokens_a_row for stage, rows in zip(stages, datasets, strict=True)]
+    peak = peak_flops(precision) * devices.num_replicas_in_sync
+    progress = ProgressLine(budget, tokens_per_step[-1])
+    curves = TrainingCurves(run.logs, budget, tokens_per_step[-1], every_steps=CURVE_STEPS)
+    watched = [progress, curves]
     if workers.is_chief and not no_samples:
         positions = config.max_sequence_length
         questions = cloze_questions(model.tokenizer, data, sentences=SAMPLES, max_sequence_length=positions)
         watched.append(TrainingSamples(run.samples, run.logs, budget, questions, every_steps=samples_every))
     if workers.is_chief:
-        run.describe(_in_numbers(dataset, validation))
+        run.keep("data", _in_numbers(datasets[0], validation))
         watched.append(ReportUpdates(output, samples=not no_samples))
     with workers.together():
         place = checkpoint.resume(model)
         start = f", from step {budget.step:,}" if place else ""
-        say(f"{model.count_params():,} parameters, {dataset.rows:,} rows an epoch{start}")
+        say(f"{model.count_params():,} parameters, {datasets[budget.stage].rows:,} rows an epoch{start}")
         held_out = {"steps": -(-validation.rows // training.batch_size), "verbose": 0, "return_dict": True}
         few = {**held_out, "steps": min(HELD_OUT_BATCHES, held_out["steps"])}
 
@@ -226,9 +222,15 @@ def pretrain(
         if initial is not None and not place:
             say(f"before the first step, on {validation.rows:,} held-out rows:")
             say(_table(model.evaluate(worker_batches(validation, devices), **held_out)))
-        if not budget.used_up:
+        while not budget.used_up:
+            stage = budget.stage
+            if stage:
+                say(f"rows of {stages[stage].length} tokens from step {budget.step:,} on")
+            progress.tokens_per_step = curves.tokens_per_step = tokens_per_step[stage]
+            progress.peak_steps_per_second = peak / flops_per_step(config, stages[stage])
+            model.train_function = None  # rows of another length are traced anew, as after a restart: the same bits
             model.fit(
-                worker_batches(dataset, devices, place),
+                worker_batches(datasets[stage], devices, budget.place),
                 initial_epoch=budget.step // STEPS_PER_EPOCH,
                 epochs=10**9,
                 steps_per_epoch=STEPS_PER_EPOCH,
@@ -264,10 +266,7 @@ def _chosen(run: Any, data: str, style: str, training: Any, learning_rate: float
     from keras_mlm.training.plan import choose_preset
 
     before = run.settings().get("automatic")
-    dataset = PretrainingDataset(
-        data, length=training.length, batch_size=training.batch_size, next_sentence=training.next_sentence,
-        mask_selection_rate=training.mask_selection_rate,
-    )  # fmt: skip
+    dataset = PretrainingDataset.from_config(data, training)
 
     def make(preset: str) -> BertConfig:
         size = dataset.manifest.vocabulary_size
@@ -287,7 +286,7 @@ def _in_numbers(dataset: Any, validation: Any) -> dict[str, Any]:
     splits = dataset.manifest.splits
     return {
         name: {"documents": split.documents, "sentences": split.sentences, "tokens": split.tokens,
-               "rows an epoch": rows.rows, "tokens a row, without special ones": rows.tokens / rows.rows}
+               "rows an epoch": rows.rows, "tokens a row": rows.tokens_a_row}
         for name, split, rows in (("training", splits["training"], dataset),
                                   ("held-out", splits["validation"], validation))
     }  # fmt: skip

@@ -116,6 +116,29 @@ def test_predictions_are_the_rate_times_the_length_rounded_up(length, rate):
     assert PretrainingConfig(steps=1, length=length, mask_selection_length=7).predictions == 7
 
 
+def test_modern_packs_its_rows_unless_they_are_sentence_pairs():
+    assert PretrainingConfig.from_style("modern", steps=1).packed
+    assert not PretrainingConfig.from_style("modern", steps=1, next_sentence=True).packed
+    assert not PretrainingConfig.from_style("classic", steps=1, next_sentence=False).packed
+    with pytest.raises(InputError, match="packed rows hold no sentence pairs"):
+        PretrainingConfig(steps=1, packed=True)
+
+
+def test_a_run_that_grows_has_two_stages_with_as_many_tokens_a_step():
+    plain = PretrainingConfig(steps=1, batch_size=24)
+    assert plain.stages == (plain,) and plain.stage_ends == ()
+    grown = PretrainingConfig(steps=1, batch_size=24, micro_batches=2, final_length=512)
+    shapes = [(stage.length, stage.batch_size, stage.predictions) for stage in grown.stages]
+    assert shapes == [(128, 24, 20), (512, 6, 77)]
+    assert grown.stage_ends == (0.9,) and grown.stages[0] == dataclasses.replace(plain, micro_batches=2)
+    for entries, message in (
+        ({"final_length": 128}, "multiple of the length 128, not 128"),
+        ({"final_length": 512, "batch_size": 20, "micro_batches": 2}, "in 2 micro_batches: the next .* can is 24"),
+    ):
+        with pytest.raises(InputError, match=message):
+            PretrainingConfig(steps=1, **entries)
+
+
 def test_json_files_are_strict_and_readable():
     assert dump_json({"text": "中文"}) == '{\n  "text": "中文"\n}\n'
     with pytest.raises(ValueError):

@@ -7,27 +7,26 @@ from typing import Any
 import numpy as np
 
 from keras_mlm.baselines.word_vectors import WordVectors
-from keras_mlm.baselines.words import NGrams, is_chinese
+from keras_mlm.baselines.words import NGrams
 
 
 class LinearModel:
     """A pipeline of scikit-learn whose one number is chosen on the dev set.
 
     Args:
-        build: callable that takes that number and the longest n-gram and returns an estimator.
+        build: callable that takes that number and returns an estimator.
         candidates: sequence of float to choose from.
     """
 
-    def __init__(self, build: Callable[[float, int], Any], candidates: Sequence[float] = (1.0,)) -> None:
+    def __init__(self, build: Callable[[float], Any], candidates: Sequence[float] = (1.0,)) -> None:
         self.build = build
         self.candidates = candidates
 
     def fit(self, train: tuple[list[Any], np.ndarray], dev: tuple[list[Any], np.ndarray], seed: int) -> None:
         """Learn from texts and class numbers; keep what is best on those of dev."""
-        longest = 3 if is_chinese(train[0]) else 2
         best = -1.0
         for candidate in self.candidates:
-            estimator = self.build(candidate, longest).fit(*train)
+            estimator = self.build(candidate).fit(*train)
             score = float(np.mean(estimator.predict(dev[0]) == dev[1]))
             if score > best:
                 best, self.estimator = score, estimator
@@ -46,7 +45,7 @@ def majority() -> LinearModel:
     """Return the model that always answers the most frequent class."""
     from sklearn.dummy import DummyClassifier
 
-    return LinearModel(lambda _, __: DummyClassifier(strategy="most_frequent"))
+    return LinearModel(lambda _: DummyClassifier(strategy="most_frequent"))
 
 
 def naive_bayes() -> LinearModel:
@@ -54,7 +53,7 @@ def naive_bayes() -> LinearModel:
     from sklearn.naive_bayes import MultinomialNB
     from sklearn.pipeline import make_pipeline
 
-    return LinearModel(lambda alpha, n: make_pipeline(_tf_idf(n), MultinomialNB(alpha=alpha)), (0.01, 0.1, 1.0))
+    return LinearModel(lambda alpha: make_pipeline(_tf_idf(), MultinomialNB(alpha=alpha)), (0.01, 0.1, 1.0))
 
 
 def linear_svm() -> LinearModel:
@@ -62,7 +61,7 @@ def linear_svm() -> LinearModel:
     from sklearn.pipeline import make_pipeline
     from sklearn.svm import LinearSVC
 
-    return LinearModel(lambda c, n: make_pipeline(_tf_idf(n), LinearSVC(C=c)), (0.1, 1.0, 10.0))
+    return LinearModel(lambda c: make_pipeline(_tf_idf(), LinearSVC(C=c)), (0.1, 1.0, 10.0))
 
 
 def averaged_vectors(vectors: WordVectors) -> LinearModel:
@@ -72,14 +71,14 @@ def averaged_vectors(vectors: WordVectors) -> LinearModel:
     from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
     return LinearModel(
-        lambda c, _: make_pipeline(
+        lambda c: make_pipeline(
             FunctionTransformer(vectors.means), StandardScaler(), LogisticRegression(C=c, max_iter=1000)
         ),
         (0.01, 0.1, 1.0),
     )
 
 
-def _tf_idf(longest: int) -> Any:
+def _tf_idf() -> Any:
     from sklearn.feature_extraction.text import TfidfVectorizer
 
-    return TfidfVectorizer(analyzer=NGrams(longest), sublinear_tf=True, dtype=np.float32)
+    return TfidfVectorizer(analyzer=NGrams(2), sublinear_tf=True, dtype=np.float32)

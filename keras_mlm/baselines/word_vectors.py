@@ -1,13 +1,14 @@
+import functools
 import logging
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
 from keras_mlm.baselines.words import EXTRA, parts, words
-from keras_mlm.data.documents import read_documents
+from keras_mlm.data.documents import list_files, read_documents
 from keras_mlm.data.progress import progress_bar
 from keras_mlm.errors import InputError
 
@@ -98,9 +99,16 @@ class WordVectors:
 
             with gensim.utils.open(path, "rb") as file:
                 first = file.readline().split()
-            headed = len(first) == 2 and all(part.isdigit() for part in first)
+                headed = len(first) == 2 and all(part.isdigit() for part in first)
+                width = int(first[1]) + 1 if headed else len(first)
+                if width < 2:
+                    raise ValueError("line 1 has a word and no numbers")
+                # gensim spreads a single number over the whole vector.
+                for line, row in enumerate(file, 2):
+                    if len(row.rstrip().split(b" ")) != width:
+                        raise ValueError(f"line {line} has not {width - 1} numbers")
             return cls(table.load_word2vec_format(path, no_header=not headed, limit=words_at_most))
-        except (ValueError, EOFError, OSError, IndexError, UnicodeDecodeError) as error:
+        except (ValueError, TypeError, EOFError, OSError, IndexError) as error:
             raise InputError(f"{path} has no word vectors in the text format of GloVe or word2vec: {error}") from None
 
     def save(self, path: str) -> None:
@@ -143,3 +151,38 @@ def _callbacks() -> Any:
     from gensim.models.callbacks import CallbackAny2Vec
 
     return CallbackAny2Vec
+
+
+def lazy_vectors(path: str | None, text: Sequence[str] | None, kept: str) -> Callable[[], WordVectors] | None:
+    """Return a callable that reads or learns word vectors when they are first needed.
+
+    Args:
+        path: str, file of vectors; or `None`.
+        text: sequence of str, text files and folders to learn them from; or `None`.
+        kept: str, where what has been learned is kept and read from again.
+
+    Returns:
+        A callable that returns `WordVectors`, each time the same; `None` without file and text.
+
+    Raises:
+        InputError: both are given, or a file is not there.
+    """
+    if path and text:
+        raise InputError("give either --unlabelled text or --vectors, not both")
+    if not path and not text:
+        return None
+    if path and not tf.io.gfile.exists(path):
+        raise InputError(f"{path} does not exist")
+    if text:
+        list_files(text)
+
+    @functools.cache
+    def vectors() -> WordVectors:
+        if path or tf.io.gfile.exists(kept):
+            return WordVectors.load(path or kept)
+        learned = WordVectors.train(text or [])
+        learned.save(kept)
+        logger.info("word vectors learned in %.0f s", learned.seconds)
+        return learned
+
+    return vectors

@@ -1,9 +1,7 @@
 """Texts as words and n-grams, for the systems from before BERT."""
 
-import itertools
 import re
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 from keras_mlm.errors import InputError
 
@@ -13,12 +11,6 @@ _HAN = "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
 # A Chinese character, a run of other letters and digits, or a sign.
 _TOKENS = re.compile(f"[{_HAN}]|[^\\W{_HAN}]+|[^\\w\\s]")
 _CHINESE = re.compile(f"[{_HAN}]+")
-
-
-def is_chinese(texts: Sequence[Any]) -> bool:
-    """Return whether a fifth or more of what is written in the first texts are Chinese characters."""
-    sample = "".join(itertools.chain.from_iterable(parts(text) for text in texts[:1000]))
-    return 5 * sum(map(len, _CHINESE.findall(sample))) > len(sample)
 
 
 def parts(text: str | Sequence[str]) -> tuple[str, ...]:

@@ -1,18 +1,18 @@
 """From the records of a prepared corpus to masked batches, any step of which can be gone to at once."""
 
+import dataclasses
 import functools
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import tensorflow as tf
 
-from keras_mlm.config import PretrainingConfig
+from keras_mlm.config import EVALUATION_RATE, PretrainingConfig
 from keras_mlm.data.manifest import VOCABULARY_FILE, Manifest
-from keras_mlm.data.row_group import RowGroup, read_row_group
-from keras_mlm.data.row_plan import RowPlan, hash_order
-from keras_mlm.data.token_record import damaged_shard
+from keras_mlm.data.row_group import RowGroup
+from keras_mlm.data.row_packing import SPECIAL
+from keras_mlm.data.row_reader import OrderedRows, RowReader
 from keras_mlm.errors import InputError
-from keras_mlm.layers.preprocessing import random_bits
 from keras_mlm.layers.preprocessing.masked_lm_mask_generator import MaskedLMMaskGenerator
 from keras_mlm.layers.preprocessing.next_sentence_pair_generator import NextSentencePairGenerator
 from keras_mlm.layers.preprocessing.segment_packer import SegmentPacker
@@ -37,6 +37,9 @@ class PretrainingDataset:
     own order, pairs and masks, and batches run across epochs, so nothing is left out. Validation is one pass in the
     order of the manifest with frozen draws; empty rows without weight fill up its last batch.
 
+    Packed, a row holds as many texts as fit, each with its own `[CLS]` and `[SEP]`, and next to no padding: greedy best
+    fit within a shard, the same rows in every epoch.
+
     Args:
         folder: str, what `prepare_corpus` wrote.
         length: int, tokens a row, special tokens included. Defaults to `128`.
@@ -45,12 +48,14 @@ class PretrainingDataset:
         mask_selection_rate: float, share of a row's tokens to predict. Defaults to `0.15`.
         mask_selection_length: int, mask slots a row. Defaults to the rate times the length, rounded up.
         next_sentence: bool, whether rows are sentence pairs. Defaults to `True`.
+        packed: bool, whether several texts share a row; not with sentence pairs. Defaults to `False`.
         seed: int, of order, pairs and masks; validation does not depend on it. Defaults to `0`.
         split: `"training"` or `"validation"`. Defaults to `"training"`.
 
     Attributes:
         rows: int, rows of an epoch.
         tokens: int, tokens of an epoch, without special ones.
+        tokens_a_row: float, how many of a row's tokens are no padding, on average; special ones included.
         manifest: `Manifest`.
 
     Raises:
@@ -74,12 +79,13 @@ class PretrainingDataset:
         mask_selection_rate: float = 0.15,
         mask_selection_length: int | None = None,
         next_sentence: bool = True,
+        packed: bool = False,
         seed: int = 0,
         split: Literal["training", "validation"] = "training",
     ) -> None:
         config = PretrainingConfig(
             length=length, batch_size=batch_size, masking=masking, mask_selection_rate=mask_selection_rate,
-            mask_selection_length=mask_selection_length, next_sentence=next_sentence, steps=1,
+            mask_selection_length=mask_selection_length, next_sentence=next_sentence, packed=packed, steps=1,
         )  # fmt: skip
         self.manifest = Manifest.load(folder)
         if split not in self.manifest.splits:
@@ -93,30 +99,39 @@ class PretrainingDataset:
         self._check_content()
         self._training = split == "training"
         self._seed = seed if self._training else VALIDATION_SEED
-        self._width = length - 3 if next_sentence else length - 2
-        self._plan = RowPlan.make(self.manifest.splits[split], self._width, seed if self._training else None)
-        self.rows = self._plan.epoch_rows
-
         vocabulary = read_vocabulary(tf.io.gfile.join(folder, VOCABULARY_FILE))
         check_vocabulary(vocabulary, tf.io.gfile.join(folder, VOCABULARY_FILE))
         ids = {token: vocabulary.index(token) for token in SPECIAL_TOKENS}
         self._packer = SegmentPacker(length, ids["[CLS]"], ids["[SEP]"], ids["[PAD]"])
-        self._pairs = NextSentencePairGenerator(self._width, seed=self._seed)
+        width = length - 3 if next_sentence else length - SPECIAL
+        self._pairs = NextSentencePairGenerator(width, seed=self._seed)
         self._masker = MaskedLMMaskGenerator(
             len(vocabulary), mask_selection_rate, ids["[MASK]"], config.predictions,
             unselectable_token_ids=sorted(ids.values()), seed=self._seed, strategy=masking,
         )  # fmt: skip
-        self._read = functools.partial(
-            read_row_group,
-            token_dtype=self.manifest.token_dtype,
-            width=self._width,
-            special_ids=self._packer.special_ids,
+        self._reader = RowReader(
+            folder, self.manifest, split, width=width, seed=seed if self._training else None, packed=packed,
+            special_ids=self._packer.special_ids, sentences=next_sentence,
             special_word_starts=self._packer.special_word_starts if masking == "whole_word" else None,
-            sentences=next_sentence,
-        )
-        self._paths = self.manifest.shard_paths(folder, split)
+        )  # fmt: skip
+        self._plan = self._reader.plan
+        self.rows = self._plan.epoch_rows
+        self.tokens_a_row = (self.tokens + SPECIAL * int(self._plan.texts.sum())) / self.rows + next_sentence
         if sum(shard.bytes for shard in self.manifest.splits[split].shards) <= CHECKED_BYTES:
             self.check_shards()
+
+    @classmethod
+    def from_config(
+        cls, folder: str, config: PretrainingConfig, split: Literal["training", "validation"] = "training"
+    ) -> "PretrainingDataset":
+        """Return the rows of a run; validation rows are those of all runs: not packed, with 15 % masks."""
+        if split == "validation":
+            config = dataclasses.replace(
+                config, mask_selection_rate=EVALUATION_RATE, mask_selection_length=None, packed=False
+            )
+        names = ("length", "batch_size", "masking", "mask_selection_rate", "mask_selection_length", "next_sentence",
+                 "packed", "seed")  # fmt: skip
+        return cls(folder, split=split, **{name: getattr(config, name) for name in names})
 
     def check_shards(self) -> None:
         """Read every shard of the split once.
@@ -126,13 +141,7 @@ class PretrainingDataset:
         Raises:
             InputError: a shard is damaged; the message names it.
         """
-        read = tf.function(self._read, autograph=False)
-        for path, records, tokens in zip(self._paths, self._plan.records, self._plan.tokens, strict=True):
-            try:
-                with tf.device("cpu:0"):
-                    read(tf.constant([path]), tf.constant(records), tf.constant(tokens))
-            except tf.errors.OpError as error:
-                raise damaged_shard(path) from error
+        self._reader.check_shards()
 
     def batches(self, start_step: int = 0, *, worker: int = 0, workers: int = 1) -> tf.data.Dataset:
         """Return the batches from a step on; going there costs reading one group of shards.
@@ -146,7 +155,9 @@ class PretrainingDataset:
             Dataset of `(x, y, sample_weight)`, B rows of L tokens with P mask slots: `x` is a dict of `token_ids`,
             `segment_ids` int32 and `padding_mask` bool, `(B, L)` each, and `mask_positions` int32 `(B, P)`; `y` of
             `masked_lm` int32 `(B, P)` and `next_sentence` int32 `(B,)` (0 = B follows A); `sample_weight` of the same
-            names and shapes in float32. `next_sentence` only where asked for.
+            names and shapes in float32. `next_sentence` only where asked for. Packed rows also have in `x`, int32
+            `(B, L)` each, `sequence_ids` (1, 2, … for the texts of a row, 0 for padding) and `position_ids` (from 0 in
+            each text).
         """
         dataset = self.keyed_batches(start_step, worker=worker, workers=workers).map(_as_it_is(self._to_fit))
         return dataset.prefetch(tf.data.AUTOTUNE)
@@ -160,7 +171,8 @@ class PretrainingDataset:
             workers: int, likewise. Defaults to `1`.
 
         Returns:
-            Dataset of dicts: the layers' outputs, `example_index`, `epoch` and `document_id`; -1 in empty rows.
+            Dataset of dicts: the layers' outputs, `example_index`, `epoch` and, unless packed, `document_id`; -1 in
+            empty rows.
         """
         if start_step and not self._training:
             raise InputError("the validation split is one pass from its beginning")
@@ -169,7 +181,7 @@ class PretrainingDataset:
         share = self.batch_size // workers
         group, place = self._plan.find_row(start_step * self.batch_size)
         last = np.iinfo(np.int64).max if self._training else self._plan.groups
-        groups = tf.data.Dataset.range(group, last).map(_as_it_is(self._load)).prefetch(1)
+        groups = tf.data.Dataset.range(group, last).map(_as_it_is(self._reader.load)).prefetch(1)
         share_of = (worker, share) if self._training and workers > 1 else None
         rows = functools.partial(self._rows, first_group=group, first_place=place, share_of=share_of)
         dataset = groups.flat_map(_as_it_is(rows))
@@ -197,43 +209,21 @@ class PretrainingDataset:
                 "next_sentence=False (--next-sentence=false)"
             )
 
-    def _load(self, group: tf.Tensor) -> tuple[Any, ...]:
-        """Read a group, counted through all epochs, and put its rows into their order."""
-        plan = self._plan
-        epoch, place = group // plan.groups, group % plan.groups
-        bounds = tf.constant(plan.group_bounds)
-        all_shards = plan.shard_order(epoch)
-        shards = all_shards[bounds[place] : bounds[place + 1]]
-        before = tf.reduce_sum(tf.gather(plan.rows, all_shards[: bounds[place]]))
-        rows = self._read(
-            tf.gather(self._paths, shards),
-            tf.reduce_sum(tf.gather(plan.records, shards)),
-            tf.reduce_sum(tf.gather(plan.tokens, shards)),
-        )
-        counts = tf.gather(plan.rows, shards)
-        shift = tf.gather(plan.first_rows, shards) - tf.cumsum(counts, exclusive=True)
-        index = tf.range(tf.reduce_sum(counts)) + tf.repeat(shift, counts)
-        order = tf.range(tf.size(index))
-        if self._training:
-            order = hash_order(self._seed, random_bits.ROW_ORDER, epoch, index)
-        return group, epoch, rows, index, order, epoch * plan.epoch_rows + before
-
     def _rows(
-        self, group: tf.Tensor, epoch: tf.Tensor, rows: RowGroup, index: tf.Tensor, order: tf.Tensor,
-        position: tf.Tensor, *, first_group: int, first_place: int, share_of: tuple[int, int] | None,
-    ) -> tf.data.Dataset:  # fmt: skip
+        self, group: OrderedRows, *, first_group: int, first_place: int, share_of: tuple[int, int] | None
+    ) -> tf.data.Dataset:
         """Return the finished rows of a group, or one worker's share of them, in chunks."""
-        first = tf.where(group == first_group, tf.constant(first_place, tf.int64), 0)
+        first, order = tf.where(group.number == first_group, tf.constant(first_place, tf.int64), 0), group.order
         if share_of is not None:
             # By the place in the endless stream of rows, before any work is spent on the rows of other workers.
             worker, share = share_of
             places = tf.range(first, tf.size(order, tf.int64))
-            mine = (position + places) % self.batch_size // share == worker
+            mine = (group.position + places) % self.batch_size // share == worker
             order, first = tf.boolean_mask(order[first:], mine), tf.constant(0, tf.int64)
 
         def chunk(place: tf.Tensor) -> dict[str, tf.Tensor]:
             chosen = order[place : place + CHUNK_ROWS]
-            return self._finish(epoch, rows, chosen, tf.gather(index, chosen))
+            return self._finish(group.epoch, group.rows, chosen, tf.gather(group.index, chosen))
 
         places = tf.data.Dataset.range(first, tf.size(order, tf.int64), CHUNK_ROWS)
         return places.map(_as_it_is(chunk), num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
@@ -241,20 +231,30 @@ class PretrainingDataset:
     def _finish(
         self, epoch: tf.Tensor, rows: RowGroup, chosen: tf.Tensor, example_index: tf.Tensor
     ) -> dict[str, tf.Tensor]:
-        starts, lengths, documents = (tf.gather(part, chosen) for part in (rows.starts, rows.lengths, rows.documents))
-        first, second, labels = (starts, lengths), None, {}
-        if rows.pool is not None:
-            pairs = self._pairs.pair_spans(rows.pool, starts, lengths, documents, epoch, example_index)
-            first, second = pairs.first, pairs.second
-            labels = {
-                "next_sentence_labels": pairs.labels,
-                "next_sentence_weights": pairs.weights,
-                "without_negative": pairs.without_negative,
-            }
         epochs = tf.fill(tf.shape(example_index), epoch)
-        packed = self._packer.pack_spans(rows.tokens, rows.word_starts, first, second)
+        keys = {"example_index": example_index, "epoch": epochs}
+        labels = {}
+        if rows.splits is not None:
+            begins = tf.gather(rows.splits, chosen)
+            spans = tf.raw_ops.RaggedRange(
+                starts=begins, limits=tf.gather(rows.splits, chosen + 1), deltas=1, Tsplits=tf.int32
+            )
+            starts, lengths = (tf.gather(part, spans.rt_dense_values) for part in (rows.starts, rows.lengths))
+            packed = self._packer.pack_rows(rows.tokens, rows.word_starts, starts, lengths, spans.rt_nested_splits)
+        else:
+            starts, lengths = tf.gather(rows.starts, chosen), tf.gather(rows.lengths, chosen)
+            keys["document_id"] = documents = tf.gather(rows.documents, chosen)
+            first, second = (starts, lengths), None
+            if rows.pool is not None:
+                pairs = self._pairs.pair_spans(rows.pool, starts, lengths, documents, epoch, example_index)
+                first, second = pairs.first, pairs.second
+                labels = {
+                    "next_sentence_labels": pairs.labels,
+                    "next_sentence_weights": pairs.weights,
+                    "without_negative": pairs.without_negative,
+                }
+            packed = self._packer.pack_spans(rows.tokens, rows.word_starts, first, second)
         masked = self._masker({**packed, "example_index": example_index, "epoch": epochs})
-        keys = {"example_index": example_index, "epoch": epochs, "document_id": documents}
         return {**packed, **masked, **labels, **keys}
 
     def _fill_up(self, batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
@@ -269,7 +269,8 @@ class PretrainingDataset:
         return {name: full(name, part) for name, part in batch.items()}
 
     def _to_fit(self, batch: dict[str, tf.Tensor]) -> tuple[dict[str, tf.Tensor], ...]:
-        x = {name: batch[name] for name in ("token_ids", "segment_ids", "padding_mask", "mask_positions")}
+        names = ("token_ids", "segment_ids", "padding_mask", "position_ids", "sequence_ids", "mask_positions")
+        x = {name: batch[name] for name in names if name in batch}
         y, weights = {"masked_lm": batch["mask_ids"]}, {"masked_lm": batch["mask_weights"]}
         if self.next_sentence:
             y["next_sentence"] = batch["next_sentence_labels"]

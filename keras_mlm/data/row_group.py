@@ -3,21 +3,24 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import numpy as np
 import tensorflow as tf
 
+from keras_mlm.data.row_packing import Packing, pack
 from keras_mlm.layers.preprocessing.sentence_pool import SentencePool, sentence_pool
 
 
 class RowGroup(NamedTuple):
-    """The rows of some shards as spans of one run of tokens.
+    """The rows of some shards, each one or several spans of one run of tokens.
 
     Args:
         tokens: int32 `(tokens,)`, the special ids and then the tokens of all records.
         word_starts: bool `(tokens,)`, or `None` where not asked for.
         pool: `SentencePool` of the records, or `None` where not asked for.
-        starts: int32 `(rows,)`, where each row begins in `tokens`.
-        lengths: int32 `(rows,)`.
-        documents: int64 `(rows,)`.
+        starts: int32 `(spans,)`, where each span begins in `tokens`.
+        lengths: int32 `(spans,)`.
+        documents: int64 `(spans,)`.
+        splits: int32 `(rows + 1,)`, where the rows begin in the three above; `None` where each span is a row.
     """
 
     tokens: tf.Tensor
@@ -26,6 +29,7 @@ class RowGroup(NamedTuple):
     starts: tf.Tensor
     lengths: tf.Tensor
     documents: tf.Tensor
+    splits: tf.Tensor | None = None
 
 
 def read_row_group(
@@ -89,4 +93,44 @@ def read_row_group(
         starts=starts,
         lengths=tf.minimum(width, tf.gather(ends, record_of_row) - starts),
         documents=tf.gather(features["document_id"], record_of_row),
+    )
+
+
+def pack_row_group(group: RowGroup, spans: tf.Tensor, rows: tf.Tensor, room: int) -> RowGroup:
+    """Put the spans of each shard into as few rows as `pack` finds.
+
+    Args:
+        group: `RowGroup` of spans, one shard's behind another's.
+        spans: int64 `(shards,)`, how many spans of the group are each shard's.
+        rows: int64 scalar, how many rows there must be in all.
+        room: int, tokens a row, special ones included.
+
+    Returns:
+        A `RowGroup` with `splits`.
+
+    Raises:
+        tf.errors.OpError: there is another number of rows.
+    """
+
+    def pack_shards(lengths: np.ndarray, spans: np.ndarray) -> Packing:
+        packings: list[Packing] = []
+        for end, count in zip(np.cumsum(spans), spans, strict=True):
+            packing = pack(lengths[end - count : end], room)
+            before = packings[-1].splits[-1] if packings else 0
+            packings.append(
+                packing._replace(sources=packing.sources + np.int32(end - count), splits=packing.splits + before)
+            )
+        sources, offsets, lengths = (np.concatenate(part) for part in list(zip(*packings, strict=True))[:3])
+        splits = [packing.splits[bool(number) :] for number, packing in enumerate(packings)]
+        return Packing(sources, offsets, lengths, np.concatenate(splits))
+
+    # In NumPy: one step depends on another, and it is done once for a group, not for a batch.
+    packing = Packing(*tf.numpy_function(pack_shards, [group.lengths, spans], [tf.int32] * 4, stateful=False))
+    sources, offsets, lengths, splits = (tf.ensure_shape(part, [None]) for part in packing)
+    tf.debugging.assert_equal(tf.size(splits, tf.int64), rows + 1, "the rows of a shard are not those of its manifest")
+    return group._replace(
+        starts=tf.gather(group.starts, sources) + offsets,
+        lengths=lengths,
+        documents=tf.gather(group.documents, sources),
+        splits=splits,
     )

@@ -1,6 +1,7 @@
 """What a corpus is told apart by, shard by shard, so that a run is not continued on another one."""
 
 import hashlib
+from typing import Any
 
 import tensorflow as tf
 
@@ -9,6 +10,13 @@ from keras_mlm.data.token_record import damaged_shard
 
 # Up to this size the files are read; the shards of a larger corpus are told apart by their size and counts.
 READ_BYTES = 1 << 30
+
+
+def corpus_settings(manifest: Manifest, folder: str) -> dict[str, Any]:
+    """Return what a run keeps of its corpus: the vocabulary's hash, the number of training tokens, `shard_digests`."""
+    tokens = manifest.splits["training"].tokens
+    digests = shard_digests(manifest, folder)
+    return {"vocabulary_hash": manifest.vocabulary_hash, "tokens": tokens, "shards": digests}
 
 
 def shard_digests(manifest: Manifest, folder: str) -> dict[str, str]:

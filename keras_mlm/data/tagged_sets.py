@@ -6,15 +6,58 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from keras_mlm.data.tagged_words import TaggedWords
+from keras_mlm.data.tagged_words import TaggedWords, read_tagged_words
 from keras_mlm.errors import InputError
 from keras_mlm.tag_scheme import OUTSIDE, Scheme, complete_tags, first_illegal, mended, scheme_of, split_tag
 
 logger = logging.getLogger(__name__)
 
 
+def read_tagged_sets(
+    train: str,
+    *,
+    dev: str | None = None,
+    test: str | None = None,
+    word: str | None = None,
+    label: str | None = None,
+    refuse: bool = False,
+    splitter: Any = None,
+) -> tuple[dict[str, list[TaggedWords]], list[str]]:
+    """Return the sentences to learn from and to be measured on, and the tags.
+
+    Args:
+        train: str, a file, as `read_tagged_words` reads it.
+        dev: str, another one. Defaults to `None`, a tenth of train, see `held_out_sentences`.
+        test: str, another one. Defaults to `None`, no such sentences.
+        word: str, column of the word.
+        label: str, column of the tag.
+        refuse: bool, whether tags that may not follow each other are refused, else mended. Defaults to `False`.
+        splitter: `WordPieceTokenizer`, see `split_words`. Defaults to `None`, words stay as they are.
+
+    Returns:
+        Dict of `"train"`, `"dev"` and perhaps `"test"` to lists of `TaggedWords`, and the list of tags.
+
+    Raises:
+        InputError: a file or its tags cannot be learned from; the message names file and line.
+    """
+    sets = {}
+    for name, path in (("train", train), ("dev", dev), ("test", test)):
+        if path is not None:
+            sets[name] = legal_tags(list(read_tagged_words(path, word=word, label=label)), refuse=refuse)
+            if splitter is not None:
+                sets[name] = split_words(sets[name], splitter)
+    if dev is None:
+        sets["train"], sets["dev"] = held_out_sentences(sets["train"])
+    classes = tag_names(sets["train"])
+    for sentences in sets.values():
+        check_tags(sentences, classes)
+    return sets, classes
+
+
 def tag_names(sentences: Sequence[TaggedWords]) -> list[str]:
     """Return the tags of sentences in sorted order; where they spell spans, all tags of every type.
+
+    It warns of tags that one word only has.
 
     Raises:
         InputError: all tags are equal; nearly every word has another one; or some spell spans and others do not.
@@ -28,6 +71,9 @@ def tag_names(sentences: Sequence[TaggedWords]) -> list[str]:
         )
     if 2 * len(counts) > total > 10:
         raise InputError(f"{source}: {len(counts):,} different tags of {total:,} words; is the tag in another column?")
+    once = sorted(tag for tag, count in counts.items() if count == 1)
+    if once:
+        logger.warning("%d tags stand at one word only: %s", len(once), ", ".join(once[:10]))
     scheme = scheme_of(counts)
     if scheme is not None:
         return complete_tags(counts, scheme)

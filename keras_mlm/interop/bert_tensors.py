@@ -13,16 +13,19 @@ from keras import ops
 from keras_mlm.config import BertConfig
 from keras_mlm.errors import InputError
 from keras_mlm.models.bert_pretrainer import BertPretrainer
+from keras_mlm.models.fine_tuned_model import FineTunedModel
 
 logger = logging.getLogger(__name__)
 
 ENCODER, POOLER, MASKED_LM, NEXT_SENTENCE = "encoder", "pooler", "masked-LM head", "next-sentence head"
-# By the beginnings of Hugging Face's names, the longest first. Whatever is none of these belongs to a task's head.
+CLASSIFIER = "classifier"
+# By the beginnings of Hugging Face's names, the longest first. Whatever is none of these belongs to another head.
 _PARTS = {
     "bert.pooler.": POOLER,
     "bert.": ENCODER,
     "cls.predictions.": MASKED_LM,
     "cls.seq_relationship.": NEXT_SENTENCE,
+    "classifier.": CLASSIFIER,
 }
 DECODER, WORD_EMBEDDINGS = "cls.predictions.decoder.weight", "bert.embeddings.word_embeddings.weight"
 
@@ -72,10 +75,11 @@ class Slot:
         return np.ascontiguousarray(value.T if self.transposed else value)
 
 
-def slots(model: BertPretrainer) -> Iterator[Slot]:
+def slots(model: BertPretrainer | FineTunedModel) -> Iterator[Slot]:
     """Yield a slot for every tensor that the model has. A further head is further lines here and in `_PARTS`."""
-    backbone, head = model.backbone, model.masked_lm_head
+    backbone = model.backbone
     embeddings = backbone.embeddings
+    assert embeddings.position_embedding is not None  # see `check_classic`
     yield Slot(WORD_EMBEDDINGS, embeddings.token_embedding.embeddings)
     yield Slot("bert.embeddings.position_embeddings.weight", embeddings.position_embedding.embeddings)
     yield Slot("bert.embeddings.token_type_embeddings.weight", embeddings.segment_embedding.embeddings)
@@ -93,6 +97,10 @@ def slots(model: BertPretrainer) -> Iterator[Slot]:
         yield from _norm(f"{layer}.output.LayerNorm", block.output_norm)
     if backbone.pooled_dense is not None:
         yield from _dense("bert.pooler.dense", backbone.pooled_dense)
+    if isinstance(model, FineTunedModel):
+        yield from _dense("classifier", model.dense)
+        return
+    head = model.masked_lm_head
     yield from _dense("cls.predictions.transform.dense", head.dense)
     yield from _norm("cls.predictions.transform.LayerNorm", head.norm)
     yield Slot("cls.predictions.bias", head.output_bias)
@@ -147,7 +155,7 @@ def check_sizes(config: BertConfig, tensors: Mapping[str, CheckpointTensor], sou
 
 
 def fill(
-    model: BertPretrainer,
+    model: BertPretrainer | FineTunedModel,
     tensors: Mapping[str, CheckpointTensor],
     source: str,
     *,
@@ -160,7 +168,7 @@ def fill(
     named in a warning.
 
     Args:
-        model: BertPretrainer of the checkpoint's sizes.
+        model: BertPretrainer or fine-tuned model of the checkpoint's sizes.
         tensors: mapping of Hugging Face's names to `CheckpointTensor`.
         source: str, what messages call the checkpoint.
         expected: iterable of str, parts besides the encoder that the checkpoint's class has. Defaults to none.

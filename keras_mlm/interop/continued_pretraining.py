@@ -61,7 +61,7 @@ def continued_model(
     A new word's embedding is the mean of those of the pieces that it was spelt with before.
 
     Args:
-        name: str, see `load_named`. Heads that do not fit are left out.
+        name: str, see `load_named`. Heads that do not fit are left out; a classifier gives its encoder.
         tokenizer: WordPieceTokenizer that the data was prepared with.
         data: str, what messages call the data.
         next_sentence: bool, whether the next sentence is learned; without a trained pooler or head, from anew.
@@ -91,7 +91,10 @@ def continued_model(
     sizes = {"vocabulary_size": tokenizer.vocabulary_size, "next_sentence": next_sentence}
     model = BertPretrainer(dataclasses.replace(start.config, **sizes), tokenizer=tokenizer)
     pieces = _pieces(ours, tokenizer.vocabulary[len(old) :])
-    there = {variable.path: variable for variable in start.weights}
+    classifier = not isinstance(start, BertPretrainer)
+    if classifier:
+        logger.warning("%s is a classifier: its encoder goes on, the heads are new ones, to be trained", name)
+    there = {variable.path: variable for variable in (start.backbone if classifier else start).weights}
     by_token = {variable.path for variable in _by_token(model)}
     for variable in model.weights:
         if variable.path in there:
@@ -99,7 +102,7 @@ def continued_model(
             if variable.path in by_token and pieces:
                 value = np.concatenate([value, [value[ids].mean(axis=0) for ids in pieces]])
             variable.assign(value)
-    if next_sentence and not start.config.next_sentence:
+    if next_sentence and not start.config.next_sentence and not classifier:
         logger.warning("%s has no pooler and no next-sentence head: new ones, to be trained", name)
     return model
 

@@ -4,7 +4,7 @@ from typing import Any
 
 from keras_mlm.config import BertConfig
 from keras_mlm.errors import InputError
-from keras_mlm.interop.bert_tensors import MASKED_LM, NEXT_SENTENCE, POOLER, check_classic
+from keras_mlm.interop.bert_tensors import CLASSIFIER, MASKED_LM, NEXT_SENTENCE, POOLER, check_classic
 
 # Their names of our two activations; the first of each is the one that is written.
 ACTIVATIONS = {
@@ -29,14 +29,14 @@ SIZES: tuple[tuple[str, str, Any], ...] = (
     ("initializer_range", "initializer_range", 0.02),
 )
 
-# What a class has besides the encoder. The heads of the tasks have no name here: they are left out of a pre-trainer.
+# What a class has besides the encoder. The heads of which there is nothing here are left out of a pre-trainer.
 CLASSES: dict[str, set[str]] = {
     "BertModel": set(),
     "BertForMaskedLM": {MASKED_LM},
     "BertForPreTraining": {POOLER, MASKED_LM, NEXT_SENTENCE},
     "BertForNextSentencePrediction": {POOLER, NEXT_SENTENCE},
-    "BertForSequenceClassification": {POOLER},
-    "BertForTokenClassification": set(),
+    "BertForSequenceClassification": {POOLER, CLASSIFIER},
+    "BertForTokenClassification": {CLASSIFIER},
     "BertForMultipleChoice": {POOLER},
     "BertForQuestionAnswering": set(),
 }

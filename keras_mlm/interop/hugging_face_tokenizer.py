@@ -15,6 +15,8 @@ logger = logging.getLogger(__name__)
 VOCABULARY, TOKENIZER, SETTINGS = "vocab.txt", "tokenizer.json", "tokenizer_config.json"
 SPECIAL_TOKENS_MAP = "special_tokens_map.json"
 _SPECIAL = dict(zip(("pad_token", "unk_token", "cls_token", "sep_token", "mask_token"), SPECIAL_TOKENS, strict=True))
+# What transformers leaves alone and only this package reads: the normalisation that a model was trained with.
+_NORMALIZATION = "keras_mlm_normalization"
 _BERTS = ("BertTokenizer", "BertTokenizerFast")
 _GENERIC = ("PreTrainedTokenizerFast", "TokenizersBackend")  # whose tokenizer.json says everything
 
@@ -23,7 +25,8 @@ def read_tokenizer(folder: CheckpointFolder) -> WordPieceTokenizer:
     """Return the tokenizer of `vocab.txt` or `tokenizer.json`, with `normalization="bert"` and the same tokens.
 
     Case and accents are those of `tokenizer_config.json` where it states `do_lower_case`, as in transformers; else
-    those of `tokenizer.json`; else BERT's, lower case without accents.
+    those of `tokenizer.json`; else BERT's, lower case without accents. A tokenizer of this package that was written
+    there has the normalisation that it had.
 
     Args:
         folder: CheckpointFolder.
@@ -36,7 +39,8 @@ def read_tokenizer(folder: CheckpointFolder) -> WordPieceTokenizer:
     """
     settings = folder.read_json(SETTINGS) if SETTINGS in folder else {}
     _check_settings(settings, f"{folder}/{SETTINGS}")
-    vocabulary, normalizer = _read_tokenizer_json(folder) if TOKENIZER in folder else (None, {})
+    normalization = settings.get(_NORMALIZATION, "bert")
+    vocabulary, normalizer = _read_tokenizer_json(folder, normalization) if TOKENIZER in folder else (None, {})
     if VOCABULARY in folder:
         listed = read_vocabulary(str(folder.text_file(VOCABULARY)))
         if vocabulary is not None and vocabulary != listed and vocabulary[: len(listed)] != listed:
@@ -44,7 +48,9 @@ def read_tokenizer(folder: CheckpointFolder) -> WordPieceTokenizer:
         vocabulary = vocabulary or listed
     if vocabulary is None:
         raise InputError(f"{folder} holds neither {VOCABULARY} nor {TOKENIZER}: the model's vocabulary is missing")
-    if "do_lower_case" in settings and settings.get("tokenizer_class") not in _GENERIC:
+    if normalization != "bert":
+        lowercase, accents, ideographs = settings.get("do_lower_case"), None, True
+    elif "do_lower_case" in settings and settings.get("tokenizer_class") not in _GENERIC:
         lowercase, accents = settings["do_lower_case"], settings.get("strip_accents")
         ideographs = settings.get("tokenize_chinese_chars", True)
     else:
@@ -58,9 +64,16 @@ def read_tokenizer(folder: CheckpointFolder) -> WordPieceTokenizer:
             "tokenizer of this package always does: its tokens would be others"
         )
     try:
-        return WordPieceTokenizer(vocabulary, normalization="bert", lowercase=lowercase, strip_accents=accents)
+        return WordPieceTokenizer(vocabulary, normalization=normalization, lowercase=lowercase, strip_accents=accents)
     except InputError as error:
         raise InputError(f"{folder}: {error}") from error
+
+
+def read_row_length(folder: CheckpointFolder, positions: int) -> int:
+    """Return the longest row in tokens that `tokenizer_config.json` states, at most the positions of the model."""
+    stated = (folder.read_json(SETTINGS) if SETTINGS in folder else {}).get("model_max_length")
+    # transformers writes 10³⁰ where there is none, and a few tokens would hold no text.
+    return min(stated, positions) if isinstance(stated, int) and stated >= 8 else positions
 
 
 def _check_settings(settings: dict[str, Any], source: str) -> None:
@@ -76,7 +89,7 @@ def _check_settings(settings: dict[str, Any], source: str) -> None:
             raise InputError(f"{source} has the {entry} {token!r}; this package knows {expected} only")
 
 
-def _read_tokenizer_json(folder: CheckpointFolder) -> tuple[list[str], dict[str, Any]]:
+def _read_tokenizer_json(folder: CheckpointFolder, normalization: Any) -> tuple[list[str], dict[str, Any]]:
     """The tokens in the order of their ids, and the entries of the normaliser."""
     source, data = f"{folder}/{TOKENIZER}", folder.read_json(TOKENIZER)
     if data.get("class") == "WordPieceTokenizer":
@@ -88,6 +101,10 @@ def _read_tokenizer_json(folder: CheckpointFolder) -> tuple[list[str], dict[str,
     for entry, value in expected.items():
         if model.get(entry, value) != value:
             raise InputError(f"{source} has {entry} {model[entry]!r}; this package knows {value!r} only")
+    if normalization == "fast" and isinstance(data.get("normalizer"), dict):
+        parts = data["normalizer"].get("normalizers")
+        if isinstance(parts, list) and parts[:-1] == [{"type": "NFKC"}]:  # as written below
+            data["normalizer"] = parts[-1]
     for entry, kind in (("normalizer", "BertNormalizer"), ("pre_tokenizer", "BertPreTokenizer")):
         found = data.get(entry)
         if not isinstance(found, dict) or found.get("type") != kind:
@@ -113,7 +130,7 @@ def write_tokenizer(tokenizer: WordPieceTokenizer, folder: str, *, max_length: i
 
     Args:
         tokenizer: WordPieceTokenizer. Where its normalisation is "fast", the written one folds the same characters
-            first, but a few rare ones differ.
+            first, but a few rare ones differ; `read_tokenizer` gives the "fast" one back.
         folder: str, a local folder that exists.
         max_length: int, the longest row in tokens.
     """
@@ -149,6 +166,7 @@ def write_tokenizer(tokenizer: WordPieceTokenizer, folder: str, *, max_length: i
         "model_max_length": max_length,
         "model_input_names": ["input_ids", "token_type_ids", "attention_mask"],
         **_SPECIAL,
+        **({} if exact else {_NORMALIZATION: tokenizer.normalization}),
     }
     write_vocabulary(tokenizer.vocabulary, f"{folder}/{VOCABULARY}")
     for name, entries in ((SETTINGS, settings), (SPECIAL_TOKENS_MAP, _SPECIAL)):

@@ -12,11 +12,23 @@ from keras_mlm.interop.bert_tensors import CheckpointTensor, check_classic, fill
 from keras_mlm.layers.modeling.gelu import ACTIVATIONS
 from keras_mlm.models.backbone_adapter import BackboneAdapter
 from keras_mlm.models.bert_pretrainer import BertPretrainer
+from keras_mlm.models.fine_tuned_model import FineTunedModel
 from keras_mlm.tokenizers.word_piece_tokenizer import WordPieceTokenizer
 
 logger = logging.getLogger(__name__)
 
 EPSILON = 1e-12  # which KerasHub's BertBackbone has, whatever the config
+# What its constructor takes and ours, under the same names.
+_SIZES = (
+    "vocabulary_size",
+    "num_layers",
+    "num_heads",
+    "hidden_dim",
+    "intermediate_dim",
+    "max_sequence_length",
+    "num_segments",
+    "dropout",
+)
 
 
 def load_keras_hub(backbone: Any, tokenizer: Any = None) -> BertPretrainer:
@@ -55,18 +67,8 @@ def load_keras_hub(backbone: Any, tokenizer: Any = None) -> BertPretrainer:
     if not isinstance(backbone, keras_hub.models.BertBackbone):
         raise InputError(f"only KerasHub's BertBackbone is taken over, not a {type(backbone).__name__}")
     tokenizer = _our_tokenizer(tokenizer)
-    config = BertConfig(
-        vocabulary_size=backbone.vocabulary_size,
-        num_layers=backbone.num_layers,
-        num_heads=backbone.num_heads,
-        hidden_dim=backbone.hidden_dim,
-        intermediate_dim=backbone.intermediate_dim,
-        max_sequence_length=backbone.max_sequence_length,
-        num_segments=backbone.num_segments,
-        dropout=float(backbone.dropout),
-        layer_norm_epsilon=EPSILON,
-        activation="gelu_tanh",
-    )
+    sizes = {name: getattr(backbone, name) for name in _SIZES}
+    config = BertConfig(**sizes, layer_norm_epsilon=EPSILON, activation="gelu_tanh")
     if tokenizer is not None and tokenizer.vocabulary_size != config.vocabulary_size:
         raise InputError(
             f"the tokenizer has {tokenizer.vocabulary_size} tokens, the backbone {config.vocabulary_size}: it belongs "
@@ -82,14 +84,14 @@ def load_keras_hub(backbone: Any, tokenizer: Any = None) -> BertPretrainer:
     return model
 
 
-def to_keras_hub(model: BertPretrainer) -> Any:
-    """Return a KerasHub backbone with the weights of a model; it has no masked-LM and next-sentence heads.
+def to_keras_hub(model: BertPretrainer | FineTunedModel) -> Any:
+    """Return a KerasHub backbone with the weights of a model's encoder; it has no heads.
 
     Its outputs are the model's. A model with the exact GELU gives a backbone whose layers were changed to it; saved as
     a preset and loaded again, KerasHub computes the tanh approximation, about 3e-3 away.
 
     Args:
-        model: BertPretrainer of post-norm and learned positions.
+        model: BertPretrainer or fine-tuned model of post-norm and learned positions.
 
     Returns:
         A `keras_hub.models.BertBackbone`.
@@ -109,17 +111,8 @@ def to_keras_hub(model: BertPretrainer) -> Any:
     check_classic(config)
     if config.layer_norm_epsilon != EPSILON:
         raise InputError(f"layer_norm_epsilon is {config.layer_norm_epsilon}; KerasHub's BERT has {EPSILON} only")
-    backbone = keras_hub.models.BertBackbone(
-        vocabulary_size=config.vocabulary_size,
-        num_layers=config.num_layers,
-        num_heads=config.num_heads,
-        hidden_dim=config.hidden_dim,
-        intermediate_dim=config.intermediate_dim,
-        dropout=config.dropout,
-        max_sequence_length=config.max_sequence_length,
-        num_segments=config.num_segments,
-        dtype="float32",
-    )
+    sizes = {name: getattr(config, name) for name in _SIZES}
+    backbone = keras_hub.models.BertBackbone(**sizes, dtype="float32")
     values = {slot.name: slot.value() for slot in slots(model)}
     for name, (variable, kind) in _variables(backbone).items():
         if name in values:

@@ -8,6 +8,7 @@ from keras_mlm.errors import InputError, RunError
 from keras_mlm.interop.checkpoint_folder import CheckpointFolder
 from keras_mlm.interop.keras_hub import load_keras_hub, to_keras_hub
 from keras_mlm.models.bert_pretrainer import BertPretrainer
+from keras_mlm.models.fine_tuned_model import FineTunedModel
 from keras_mlm.tokenizers.normalization import strips_accents
 from keras_mlm.weights_file import check_weights_file
 
@@ -41,11 +42,11 @@ def load_keras_hub_preset(folder: str) -> BertPretrainer:
     return load_keras_hub(backbone, tokenizer)
 
 
-def save_keras_hub_preset(model: BertPretrainer, folder: str) -> None:
-    """Write a model as a preset folder that `keras_hub.models.BertBackbone.from_preset` reads, with its tokenizer.
+def save_keras_hub_preset(model: BertPretrainer | FineTunedModel, folder: str) -> None:
+    """Write an encoder and its tokenizer as a preset folder that `keras_hub.models.BertBackbone.from_preset` reads.
 
     Args:
-        model: BertPretrainer with a tokenizer, see `to_keras_hub`.
+        model: BertPretrainer or fine-tuned model with a tokenizer, see `to_keras_hub`.
         folder: str, local folder, new or empty.
 
     Raises:

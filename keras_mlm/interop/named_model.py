@@ -1,9 +1,8 @@
 """A model by the name that recipes give it: `DIR`, `hf:FOLDER`, `google:FOLDER` or `keras_hub:FOLDER`."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from keras_mlm.models.bert_pretrainer import BertPretrainer
     from keras_mlm.tokenizers.word_piece_tokenizer import WordPieceTokenizer
 
 KINDS = ("hf", "google", "keras_hub")
@@ -22,7 +21,7 @@ def split_name(name: str) -> tuple[str, str]:
     return (kind, folder) if colon and kind in KINDS else ("", name)
 
 
-def load_named(name: str, *, strict: bool = True) -> "BertPretrainer":
+def load_named(name: str, *, strict: bool = True) -> Any:
     """Return the model of a name.
 
     Args:
@@ -31,7 +30,7 @@ def load_named(name: str, *, strict: bool = True) -> "BertPretrainer":
         strict: bool, whether a head that does not fit is an error, see `load_hugging_face`. Defaults to `True`.
 
     Returns:
-        A `BertPretrainer` with its tokenizer.
+        A `BertPretrainer` or fine-tuned model with its tokenizer.
 
     Raises:
         InputError: what the loader of that kind refuses.
@@ -54,9 +53,9 @@ def load_named(name: str, *, strict: bool = True) -> "BertPretrainer":
         from keras_mlm.interop.keras_hub_preset import load_keras_hub_preset
 
         return load_keras_hub_preset(folder)
-    from keras_mlm.model_folder import load_pretrainer
+    from keras_mlm.model_folder import load_model
 
-    return load_pretrainer(folder)
+    return load_model(folder)
 
 
 def load_named_tokenizer(name: str) -> "WordPieceTokenizer":

@@ -63,6 +63,8 @@ class BackboneAdapter(keras.Model):
 
     def call(self, inputs: dict[str, Any], training: bool | None = None) -> dict[str, Any]:
         """Return `sequence_output` and, where there is a pooler, `pooled_output`."""
+        if "sequence_ids" in inputs:
+            raise InputError("another library's backbone lets the texts of a packed row see each other: packed=False")
         token_ids = inputs["token_ids"]
         given = {
             "token_ids": token_ids,

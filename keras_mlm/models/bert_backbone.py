@@ -22,7 +22,10 @@ class BertBackbone(keras.Model):
 
     Call arguments:
         inputs: dict with `"token_ids"` int `(batch, length)`, `"padding_mask"` bool `(batch, length)`, `False` at
-            padding, and optionally `"segment_ids"` int `(batch, length)`, all 0 by default. Other entries are ignored.
+            padding, and optionally `"segment_ids"` int `(batch, length)`, all 0 by default. Rows that hold several
+            texts also have `"sequence_ids"` int `(batch, length)`, the number of the text in its row and 0 at padding:
+            texts do not see each other; and `"position_ids"`, the place in the text, for learned positions. Other
+            entries are ignored.
         return_attention_scores: bool. Defaults to `False`.
 
     Returns:
@@ -123,15 +126,22 @@ class BertBackbone(keras.Model):
                 f"rows of {length} tokens do not fit a model of {self.config.max_sequence_length} positions: "
                 "cut them, or build the model with a larger max_sequence_length"
             )
-        padding_mask = inputs["padding_mask"]
-        x = self.embeddings(inputs["token_ids"], inputs.get("segment_ids"), training=training)
+        masks = {"padding_mask": inputs["padding_mask"], "attention_mask": None}
+        if "sequence_ids" in inputs:
+            ids = inputs["sequence_ids"]
+            same = ops.equal(ops.expand_dims(ids, 2), ops.expand_dims(ids, 1))
+            masks["attention_mask"] = ops.logical_and(same, ops.expand_dims(ids > 0, 1))
+        # Rotary positions need no `position_ids`: within a text, distances are those in the row.
+        x = self.embeddings(
+            inputs["token_ids"], inputs.get("segment_ids"), inputs.get("position_ids"), training=training
+        )
         all_scores = []
         for block in self.encoder_blocks:
             if self.recompute and training:
-                # The mask is no argument: `tf.recompute_grad` does arithmetic on those.
-                x = keras.remat(functools.partial(block.__call__, padding_mask=padding_mask, training=True))(x)
+                # The masks are no arguments: `tf.recompute_grad` does arithmetic on those.
+                x = keras.remat(functools.partial(block.__call__, **masks, training=True))(x)
                 continue
-            x = block(x, padding_mask, return_attention_scores=return_attention_scores, training=training)
+            x = block(x, **masks, return_attention_scores=return_attention_scores, training=training)
             if return_attention_scores:
                 x, scores = x
                 all_scores.append(scores)

@@ -183,9 +183,13 @@ class BertPretrainer(TextMethods, TrainingStep, keras.Model):
 
     def compute_metrics(self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None) -> dict[str, Any]:
         """Add the batch to the metrics and return their values so far."""
+        self.add_to_accuracy(y, y_pred, sample_weight)
+        return self.get_metrics_result()
+
+    def add_to_accuracy(self, y: Any, y_pred: Any, sample_weight: Any) -> None:
+        """Add some rows to the accuracies, without asking the other replicas for theirs."""
         for name in self.objectives:
             self.accuracy_means[name].update_state(*accuracy_sums(y[name], y_pred[name], sample_weight[name]))
-        return self.get_metrics_result()
 
     def get_metrics_result(self) -> dict[str, Any]:
         """Return the logs, means over all that was seen since the last reset."""

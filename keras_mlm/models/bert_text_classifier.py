@@ -12,6 +12,9 @@ from keras_mlm.metrics import exact_match_sums
 from keras_mlm.models.fine_tuned_model import FineTunedModel
 from keras_mlm.row_cutting import LONG_TEXT, head_and_tail, kept_lengths, window_starts
 
+# What the dense layer sees: the paper's pooled [CLS], or that beside the mean and the largest value over all tokens.
+POOLINGS = {"cls": 1, "cls_mean_max": 3}
+
 
 class TextPredictions(NamedTuple):
     """What a classifier says about texts.
@@ -44,6 +47,8 @@ class BertTextClassifier(FineTunedModel):
         tokenizer: `WordPieceTokenizer`. Defaults to `None`, no text methods.
         length: int, the longest row in tokens, special tokens included. Defaults to the encoder's.
         long_text: `"truncate"`, `"head_tail"` or `"windows"` (single texts only). Defaults to `"truncate"`.
+        pooling: `"cls"`, the paper's, or `"cls_mean_max"`, which also has the mean and the largest value over tokens.
+            An encoder that was trained for minutes or hours has little in `[CLS]`. Defaults to `"cls_mean_max"`.
         multi_label: bool, whether a text may have several classes or none: a sigmoid a class instead of one softmax;
             `accuracy` is then the share of texts with every class told right. Defaults to `False`.
         temperature: float above 0 that logits are divided by before they become probabilities; training does not see
@@ -80,10 +85,14 @@ class BertTextClassifier(FineTunedModel):
         tokenizer: Any = None,
         *,
         long_text: str = "truncate",
+        pooling: str = "cls_mean_max",
         multi_label: bool = False,
         temperature: float = 1.0,
         **kwargs: Any,
     ) -> None:
+        if pooling not in POOLINGS:
+            raise InputError(f"pooling must be one of {', '.join(POOLINGS)}, not {pooling!r}")
+        self.pooling = pooling  # before the weights are created, whose shapes it decides
         super().__init__(config, classes, tokenizer, **{"name": "bert_text_classifier", **kwargs})
         if long_text not in LONG_TEXT:
             raise InputError(f"long_text must be one of {', '.join(LONG_TEXT)}, not {long_text!r}")
@@ -95,6 +104,23 @@ class BertTextClassifier(FineTunedModel):
         self.long_text = long_text
         self.multi_label = multi_label
         self.temperature = float(temperature)
+
+    @property
+    def features_dim(self) -> int:
+        """The width of `features`."""
+        return POOLINGS[self.pooling] * self.config.hidden_dim
+
+    def features(self, encoded: dict[str, Any], padding_mask: Any) -> Any:
+        """Return what the dense layer sees of the encoder's outputs, `(batch, features_dim)`."""
+        pooled = super().features(encoded, padding_mask)
+        if self.pooling == "cls":
+            return pooled
+        hidden = encoded["sequence_output"]
+        mask = ops.expand_dims(ops.cast(padding_mask, hidden.dtype), -1)
+        mean = ops.sum(hidden * mask, axis=1) / ops.sum(mask, axis=1)
+        # Far below anything a normalised state has, and within the range of half precision.
+        largest = ops.max(hidden * mask - (1 - mask) * 1e4, axis=1)
+        return ops.concatenate([pooled, mean, largest], axis=-1)
 
     def label_weights(self, y: Any, sample_weight: Any = None) -> Any:
         """Return what each text counts, float32 `(batch,)`; 0 where the class number is negative."""
@@ -222,7 +248,7 @@ class BertTextClassifier(FineTunedModel):
 
     def head_config(self) -> dict[str, Any]:
         """Return as plain data what the model has besides its encoder."""
-        own = {name: getattr(self, name) for name in ("long_text", "multi_label", "temperature")}
+        own = {name: getattr(self, name) for name in ("long_text", "pooling", "multi_label", "temperature")}
         return {**super().head_config(), **own}
 
 

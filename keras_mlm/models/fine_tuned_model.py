@@ -105,14 +105,22 @@ class FineTunedModel(TrainingStep, keras.Model):
     def build(self, input_shape: Any = None) -> None:
         """Create the weights, which depend on the config and the number of classes only."""
         if not self.built:
-            self.dense.build((None, self.config.hidden_dim))
+            self.dense.build((None, self.features_dim))
             self.built = True
+
+    @property
+    def features_dim(self) -> int:
+        """The width of `features`."""
+        return self.config.hidden_dim
+
+    def features(self, encoded: dict[str, Any], padding_mask: Any) -> Any:
+        """Return what the dense layer sees of the encoder's outputs."""
+        return encoded["pooled_output" if self.pooled else "sequence_output"]
 
     def call(self, inputs: dict[str, Any], training: bool | None = None) -> Any:
         """Return the logits of the classes."""
-        encoded = self.backbone(inputs, training=training)
-        hidden = encoded["pooled_output" if self.pooled else "sequence_output"]
-        return self.dense(self.dropout(hidden, training=training))
+        features = self.features(self.backbone(inputs, training=training), inputs["padding_mask"])
+        return self.dense(self.dropout(features, training=training))
 
     def compile(self, optimizer: Any, *, micro_batches: int = 1, jit_compile: bool = False, **kwargs: Any) -> None:
         """Set the optimizer; the loss and the metrics are the model's own.
@@ -180,8 +188,12 @@ class FineTunedModel(TrainingStep, keras.Model):
 
     def compute_metrics(self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None) -> dict[str, Any]:
         """Add the batch to the metrics and return their values so far."""
-        self.accuracy_mean.update_state(*self.accuracy_sums(y, y_pred, self.label_weights(y, sample_weight)))
+        self.add_to_accuracy(y, y_pred, self.label_weights(y, sample_weight))
         return self.get_metrics_result()
+
+    def add_to_accuracy(self, y: Any, y_pred: Any, sample_weight: Any) -> None:
+        """Add some rows to the accuracy, without asking the other replicas for theirs."""
+        self.accuracy_mean.update_state(*self.accuracy_sums(y, y_pred, sample_weight))
 
     def get_metrics_result(self) -> dict[str, Any]:
         """Return the logs, means over all that was seen since the last reset."""

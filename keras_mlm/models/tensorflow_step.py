@@ -27,37 +27,56 @@ class TensorFlowStep:
         """Take one step on this replica's rows."""
         x, y, sample_weight = self.unpacked(data)
         weights = self.global_weights(sample_weight)
-        gradients: list[Any] = []
-        losses: list[Any] = []
-        for part in split_rows((x, y, sample_weight), self.micro_batches):
-            # Without it the executor would start all parts at once and keep all their activations.
-            with tf.control_dependencies(gradients):
-                part = tf.nest.map_structure(tf.identity, part)
-                loss, found = self._gradients_of(*part, weights)
-            gradients = [a + b for a, b in zip(gradients, found, strict=True)] if gradients else found
-            losses.append(loss)
+        if self.micro_batches == 1:
+            loss, gradients = self._gradients_of(x, y, sample_weight, weights)
+        else:
+            loss, gradients = self._gradients_in_parts((x, y, sample_weight), weights)
         if replicas_of(self) > 1:
             apply_reduced_gradients(self.optimizer)
             gradients = tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, gradients)
         norm = tf.sqrt(tf.add_n([tf.reduce_sum(tf.square(gradient)) for gradient in gradients]))
         norm = norm / tf.cast(self.optimizer.scale_loss(tf.constant(1.0)), norm.dtype)
         self.optimizer.apply(gradients, self.trainable_variables)
-        return {**self.get_metrics_result(), "step_loss": global_sum(tf.add_n(losses)), "gradient_norm": norm}
+        return {**self.get_metrics_result(), "step_loss": global_sum(loss), "gradient_norm": norm}
 
     def unpacked(self, data: Any) -> tuple[Any, Any, Any]:
         """Return inputs, labels and weights of a batch; none of them is `None`."""
         return keras.utils.unpack_x_y_sample_weight(data)
+
+    def _gradients_in_parts(self: Any, batch: Any, weights: Any) -> tuple[Any, list[Any]]:
+        """Return the sums of loss and gradients over equal runs of rows, taken one after the other.
+
+        It is a loop of the graph: of parts that are written out one after the other, TensorFlow's executor and XLA keep
+        the activations of several at a time, whatever the control dependencies between them.
+        """
+        tensors = [in_parts(tensor, self.micro_batches) for tensor in tf.nest.flatten(batch)]
+
+        def add_part(index: Any, loss: Any, gradients: list[Any]) -> tuple[Any, Any, list[Any]]:
+            part = tf.nest.pack_sequence_as(batch, [tensor[index] for tensor in tensors])
+            more, found = self._gradients_of(*part, weights)
+            return index + 1, loss + more, [a + b for a, b in zip(gradients, found, strict=True)]
+
+        nothing = [tf.zeros(variable.shape, variable.dtype) for variable in self.trainable_variables]
+        _, loss, gradients = tf.while_loop(
+            lambda index, *_: index < self.micro_batches,
+            add_part,
+            (tf.constant(0), tf.constant(0.0), nothing),
+            parallel_iterations=1,
+            maximum_iterations=self.micro_batches,
+        )
+        return loss, gradients
 
     def _gradients_of(self: Any, x: Any, y: Any, sample_weight: Any, weights: Any) -> tuple[Any, list[Any]]:
         with tf.GradientTape() as tape:
             y_pred = self(x, training=True)
             loss = self.share_of_loss(y, y_pred, sample_weight, weights)
             scaled = self.optimizer.scale_loss(loss)
-        self.compute_metrics(x, y, y_pred, sample_weight)
+        self.add_to_accuracy(y, y_pred, sample_weight)
         variables = [variable.value for variable in self.trainable_variables]
         found = tape.gradient(scaled, variables, unconnected_gradients=tf.UnconnectedGradients.ZERO)
         # Tables have sparse gradients, which cannot be packed into one reduction.
-        return loss, [tf.convert_to_tensor(gradient) for gradient in found]
+        dense = zip(map(tf.convert_to_tensor, found), variables, strict=True)
+        return loss, [tf.ensure_shape(gradient, variable.shape) for gradient, variable in dense]
 
     @property
     def _several_workers(self) -> bool:
@@ -77,9 +96,9 @@ class TensorFlowStep:
                 self.optimizer.build(self.trainable_variables)
 
 
-def split_rows(batch: Any, parts: int) -> list[Any]:
-    """Return the rows of a nested batch in equal parts, in their order."""
-    if parts == 1:
-        return [batch]
-    split = [tf.split(tensor, parts) for tensor in tf.nest.flatten(batch)]
-    return [tf.nest.pack_sequence_as(batch, [pieces[index] for pieces in split]) for index in range(parts)]
+def in_parts(tensor: Any, parts: int) -> Any:
+    """Return `(rows, …)` as `(parts, rows / parts, …)`: equal runs of rows, in their order."""
+    shape = tf.shape(tensor)
+    split = tf.reshape(tensor, tf.concat([[parts, shape[0] // parts], shape[1:]], 0))
+    rows = None if tensor.shape[0] is None else tensor.shape[0] // parts
+    return tf.ensure_shape(split, [parts, rows, *tensor.shape[1:]])

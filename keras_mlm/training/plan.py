@@ -1,12 +1,18 @@
 """What a budget buys: tokens, epochs, the hour it ends, and which size, batch and rate suit it."""
 
 import dataclasses
+import itertools
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
 
 from keras_mlm.config import PRESETS, BertConfig, PretrainingConfig
 from keras_mlm.errors import InputError
-from keras_mlm.training.pace import flops_per_step
+from keras_mlm.training.distribution import worker_batches
+from keras_mlm.training.pace import flops_per_step, peak_flops, seconds_per_step
+
+if TYPE_CHECKING:
+    from keras_mlm.data.pretraining_dataset import PretrainingDataset
 
 # The steps of 64 rows below which a size has not yet left its first plateau behind far enough to be worth its time,
 # and the highest rate that suits it; measured with recipes/benchmarks/preset_by_budget.py for the small ones, for the
@@ -44,13 +50,51 @@ class Plan:
     peak_share: float
 
     @classmethod
-    def make(
-        cls, training: PretrainingConfig, *, pace: float, epoch_rows: int, tokens_a_row: float, peak_share: float
+    def measure(
+        cls, config: BertConfig, training: PretrainingConfig, datasets: "Sequence[PretrainingDataset]", strategy: Any
     ) -> "Plan":
-        """Return the plan of a run at a pace in seconds a step."""
-        steps = training.steps if training.steps is not None else int(60 * (training.minutes or 0) / pace)
-        rows = steps * training.batch_size
-        return cls(steps, steps * pace, rows * tokens_a_row, rows / epoch_rows, peak_share)
+        """Return the plan of a run at the pace it has here, which is measured for some seconds.
+
+        Args:
+            config: `BertConfig`.
+            training: `PretrainingConfig`.
+            datasets: sequence of `PretrainingDataset`, that of each stage.
+            strategy: `tf.distribute` strategy.
+        """
+        paces = [
+            seconds_per_step(config, stage, worker_batches(rows, strategy), strategy=strategy)
+            for stage, rows in zip(training.stages, datasets, strict=True)
+        ]
+        peak = peak_flops(training.precision) * strategy.num_replicas_in_sync
+        return cls.make(
+            training,
+            paces=paces,
+            epoch_rows=datasets[0].rows,
+            tokens_a_row=datasets[0].tokens_a_row,
+            peak_share=flops_per_step(config, training.stages[0]) / paces[0] / peak,
+        )
+
+    @classmethod
+    def make(
+        cls,
+        training: PretrainingConfig,
+        *,
+        paces: Sequence[float],
+        epoch_rows: int,
+        tokens_a_row: float,
+        peak_share: float,
+    ) -> "Plan":
+        """Return the plan of a run whose stages have these paces in seconds a step; the rows are the first one's."""
+        bounds = [0.0, *training.stage_ends, 1.0]
+        shares = [end - begin for begin, end in itertools.pairwise(bounds)]
+        if training.steps is not None:
+            steps = training.steps
+            seconds = steps * sum(share * pace for share, pace in zip(shares, paces, strict=True))
+        else:
+            seconds = 60.0 * (training.minutes or 0.0)
+            steps = int(seconds * sum(share / pace for share, pace in zip(shares, paces, strict=True)))
+        rows = steps * training.batch_size  # later ones are as many fewer as they are longer
+        return cls(steps, seconds, rows * tokens_a_row, rows / epoch_rows, peak_share)
 
     def __str__(self) -> str:
         end = time.strftime("%Y-%m-%d %H:%M", time.localtime(time.time() + self.seconds))

@@ -110,9 +110,9 @@ class ProgressLine(keras.callbacks.Callback):
         parts = [f"step {self.budget.step:,}"]
         parts += [f"{label} {logs[name]:.3f}" for name, label in LABELS.items() if name in logs]
         if not math.isnan(self.tokens_per_second):
-            parts.append(f"{self.tokens_per_second:,.0f} tokens/s")
+            parts.append(f"{self.budget.pace * self.tokens_per_step:,.0f} tokens/s")
             if self.peak_steps_per_second is not None:
-                parts.append(f"{self.budget.steps_per_second / self.peak_steps_per_second:.0%} of peak")
+                parts.append(f"{self.budget.pace / self.peak_steps_per_second:.0%} of peak")
         parts.append(f"rate {float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate)):.1e}")
         if not math.isnan(self.budget.seconds_left):
             parts.append(f"{_clock(self.budget.seconds_left)} left")

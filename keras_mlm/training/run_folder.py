@@ -84,9 +84,14 @@ class RunFolder:
         same = not settings_difference(_settings_of(stored), settings)
         self._write({**settings, "starts": [*(stored.get("starts", []) if same else []), provenance()]})
 
-    def describe(self, data: dict[str, Any]) -> None:
-        """Note in `data.json` what is learned from, in numbers; it decides nothing."""
-        self._write(data, "data.json")
+    def keep(self, name: str, data: dict[str, Any]) -> None:
+        """Keep something for the run's report in `NAME.json`; it decides nothing.
+
+        Args:
+            name: str, `"data"`: what is learned from, in numbers; or `"answers"`: what a fine-tuned model gets wrong.
+            data: dict of plain data.
+        """
+        self._write(data, f"{name}.json")
 
     def finish(self, metrics: dict[str, Any]) -> None:
         """Note that the run has ended and what came out."""

@@ -1,6 +1,7 @@
 """Ends a run after so many steps or minutes, and fits the learning rate's curve to them."""
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -18,6 +19,10 @@ class TrainingBudget(keras.callbacks.Callback):
     when the clock says so: half a step after it at the latest, by the measured pace. The curve leaves the tracing out:
     otherwise the rate would jump at the second step.
 
+    A run may have stages, such as one of short rows and one of long rows, each a `fit` of its own: at the end of one,
+    `fit` stops, and `stage` and `place` say with which batches to go on. The curve runs through; the pace is measured
+    anew, and the tracing of a stage to come is expected to take as long as that of those before.
+
     A checkpoint keeps `state()`, so steps and minutes add up over all runs until the budget is used.
 
     Args:
@@ -26,6 +31,7 @@ class TrainingBudget(keras.callbacks.Callback):
         learning_rate: float, the highest rate.
         warmup: float in [0, 1), share of the budget in which the rate rises. Defaults to `0.1`.
         schedule: str, how the rate follows the progress, see `rate_factor`. Defaults to `"linear"`.
+        stage_ends: sequence of float, shares of the budget at which a stage ends and the next begins. Defaults to `()`.
         workers: `Workers` of the strategy, whose clock counts. Defaults to `None`, one process.
 
     Raises:
@@ -46,6 +52,7 @@ class TrainingBudget(keras.callbacks.Callback):
         learning_rate: float,
         warmup: float = 0.1,
         schedule: str = "linear",
+        stage_ends: Sequence[float] = (),
         workers: Workers | None = None,
     ) -> None:
         super().__init__()
@@ -56,9 +63,13 @@ class TrainingBudget(keras.callbacks.Callback):
         self.learning_rate = learning_rate
         self.warmup = warmup
         self.schedule = schedule
+        self.stage_ends = tuple(stage_ends)
         self.workers = workers or Workers()
         self.step = 0
         self.skipped = 0
+        self.stage = 0
+        # What of position, timed steps and timed seconds was used before the stage.
+        self._before = (0, 0, 0.0)
         # The first step of every process is slow (it traces and compiles): it is kept apart from the pace.
         self._seconds = 0.0
         self._startup_steps = 0
@@ -77,9 +88,15 @@ class TrainingBudget(keras.callbacks.Callback):
         if self.steps is not None:
             # The middle of the step to come: neither the first nor the last step is wasted on a rate of 0.
             return min(1.0, (self.step + 0.5) / self.steps)
-        whole = 60.0 * (self.minutes or 0.0) - self._startup_seconds
+        whole = 60.0 * (self.minutes or 0.0) - self._startup_seconds - self._tracing_left
         middle = self.seconds - self._startup_seconds + self._half_step
         return min(1.0, max(0.0, middle / whole)) if whole > 0 else 1.0
+
+    @property
+    def _tracing_left(self) -> float:
+        """The seconds that the first steps of this process's and of later stages are expected to take."""
+        first_steps = len(self.stage_ends) - self.stage + self._starting
+        return first_steps * self._startup_seconds / max(1, self._startup_steps)
 
     @property
     def used_up(self) -> bool:
@@ -91,7 +108,7 @@ class TrainingBudget(keras.callbacks.Callback):
     @property
     def _half_step(self) -> float:
         """Half the seconds of a step after the first; 0 before there is one."""
-        return 0.5 / self.steps_per_second if self.step > self._startup_steps else 0.0
+        return 0.5 / self.pace if self.step > self._startup_steps else 0.0
 
     @property
     def steps_per_second(self) -> float:
@@ -102,16 +119,31 @@ class TrainingBudget(keras.callbacks.Callback):
         return steps / seconds if steps > 0 and seconds > 0 else math.nan
 
     @property
+    def pace(self) -> float:
+        """The steps a second of the running stage, as `steps_per_second`; before it has any, those of the whole run."""
+        _, steps, seconds = (now - before for now, before in zip(self._used, self._before, strict=True))
+        return steps / seconds if steps > 0 and seconds > 0 else self.steps_per_second
+
+    @property
+    def _used(self) -> tuple[int, int, float]:
+        return self.position, self.step - self._startup_steps, self.seconds - self._startup_seconds
+
+    @property
     def seconds_left(self) -> float:
         """The time the rest of the budget takes; NaN as long as the pace is unknown."""
         if self.steps is not None:
-            return (self.steps - self.step) / self.steps_per_second
+            return (self.steps - self.step) / self.pace
         return max(0.0, 60.0 * (self.minutes or 0.0) - self.seconds)
 
     @property
     def position(self) -> int:
         """The place in the data: the number of batches used, those that were skipped included."""
         return self.step + self.skipped
+
+    @property
+    def place(self) -> int:
+        """The place in the data of the running stage: the number of its batches used."""
+        return self.position - self._before[0]
 
     def skip_to(self, step: int) -> None:
         """Go back to an earlier step without going back in the data: the batches since then are left out."""
@@ -125,6 +157,8 @@ class TrainingBudget(keras.callbacks.Callback):
             "seconds": self.seconds,
             "startup_steps": self._startup_steps,
             "startup_seconds": self._startup_seconds,
+            "stage": self.stage,
+            "before_stage": list(self._before),
         }
 
     def restore(self, state: dict[str, Any]) -> None:
@@ -134,6 +168,9 @@ class TrainingBudget(keras.callbacks.Callback):
         self._seconds = float(state["seconds"])
         self._startup_steps = int(state["startup_steps"])
         self._startup_seconds = float(state["startup_seconds"])
+        self.stage = int(state.get("stage", 0))
+        position, steps, seconds = state.get("before_stage", self._before)
+        self._before = (int(position), int(steps), float(seconds))
 
     def on_train_begin(self, logs: dict[str, float] | None = None) -> None:
         """Start the clock."""
@@ -150,7 +187,7 @@ class TrainingBudget(keras.callbacks.Callback):
         self.model.optimizer.learning_rate = self.learning_rate * rate_factor(self.schedule, self.progress, self.warmup)
 
     def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
-        """Count the step and stop when the budget is used up."""
+        """Count the step and stop when the budget is used up or the stage is over."""
         self.step += 1
         self.workers.agree()
         if self._starting and self._started is not None:
@@ -161,11 +198,14 @@ class TrainingBudget(keras.callbacks.Callback):
             self._check_warmup()
         if self.used_up:
             self.model.stop_training = True
+        elif self.stage < len(self.stage_ends) and self.progress >= self.stage_ends[self.stage]:
+            self.stage, self._before = self.stage + 1, self._used
+            self.model.stop_training = True
 
     def _check_warmup(self) -> None:
-        whole = self.seconds_left * self.steps_per_second + self.step
+        whole = (self.seconds_left - self._tracing_left) * self.pace + self.step
         if self.warmup and whole * self.warmup < 1:
-            needed = 10 / self.warmup / self.steps_per_second / 60
+            needed = (10 / self.warmup / self.pace + self._tracing_left) / 60
             raise InputError(
                 f"{self.minutes:g} minutes are about {whole:.0f} steps here, too few to warm up: give {needed:.0f} "
                 "minutes or more, a smaller model or a smaller batch"

@@ -115,7 +115,7 @@ def _measure(
     strategy = strategy_from("multi_worker" if role == "worker" else "default", batch_size=batch_size)
     rows = batch_size // 2 if role == "half" else batch_size
     training = PretrainingConfig.from_style(style, length=length, batch_size=rows, steps=1)
-    dataset = PretrainingDataset(data, length=length, batch_size=rows, next_sentence=training.next_sentence)
+    dataset = PretrainingDataset.from_config(data, training)
     size = dataset.manifest.vocabulary_size
     config = BertConfig.from_preset(preset, style=style, vocabulary_size=size, next_sentence=training.next_sentence)
     batches = worker_batches(dataset, strategy)

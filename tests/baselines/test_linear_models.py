@@ -51,6 +51,6 @@ def test_the_number_that_is_best_on_dev_is_kept():
         def predict(self, texts):
             return np.array([0, 1] if self.value == 3.0 else [0, 0])
 
-    model = fitted(linear_models.LinearModel(lambda value, _: Estimator(value), (1.0, 3.0, 10.0)))
+    model = fitted(linear_models.LinearModel(lambda value: Estimator(value), (1.0, 3.0, 10.0)))
     assert model.estimator.value == 3.0
     assert {texts for _, texts in asked} == {tuple(TRAIN[0])}

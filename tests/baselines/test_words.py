@@ -1,6 +1,6 @@
 import pytest
 
-from keras_mlm.baselines.words import NGrams, is_chinese, words
+from keras_mlm.baselines.words import NGrams, words
 
 
 def test_n_grams_of_words_and_of_chinese_characters():
@@ -10,11 +10,6 @@ def test_n_grams_of_words_and_of_chinese_characters():
 
 def test_a_pair_has_those_of_each_half_and_those_of_both():
     assert NGrams(1)(("a b", "b c")) == ["a\ta", "a\tb", "b\tb", "b\tc", "both\tb"]
-
-
-def test_the_language_is_that_of_most_of_the_text():
-    assert is_chinese(["第一条 中华人民共和国", "law"]) and is_chinese([("上", "下")])
-    assert not is_chinese(["They won the cup in 北京 in the end", ""])
 
 
 def test_words():

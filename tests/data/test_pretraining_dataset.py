@@ -1,5 +1,6 @@
 import collections
 import hashlib
+import json
 import re
 
 import numpy as np
@@ -15,6 +16,7 @@ from keras_mlm.errors import InputError
 
 IDS_A_DOCUMENT = 40
 LENGTH = 32
+GOLDEN_PACKED = "bbdf377c93fd7b79"
 GOLDEN = ["2c7fbaa00490fb08", "6f0e3627ef0a720e", "8cf2a9dbf0845729"]
 
 
@@ -312,3 +314,99 @@ def test_workers_share_validation_to_its_last_row(corpus):
 def test_a_batch_that_workers_cannot_share_is_refused(corpus):
     with pytest.raises(InputError, match="worker 0 of 3 has no equal share of a batch of 16 rows"):
         dataset(corpus).batches(workers=3)
+
+
+PACKED = {"next_sentence": False, "packed": True}
+
+
+def test_an_epoch_of_packed_rows_holds_every_token_once(corpus):
+    data = dataset(corpus, **PACKED)
+    documents = {}
+    for record in all_records(corpus):
+        documents.setdefault(record.document_id, []).append(record.token_ids.astype("int32").tobytes())
+    spans = sum(-(-len(r.token_ids) // (LENGTH - 2)) for r in all_records(corpus))
+    assert data.rows < 0.95 * dataset(corpus, next_sentence=False).rows
+    for epoch in (0, 1):
+        rows = epoch_of(data, epoch)
+        assert sorted(row["example_index"] for row in rows) == list(range(data.rows))
+        content, texts, used = [], 0, 0
+        for row in rows:
+            ids, numbers = row["original"], row["sequence_ids"]
+            assert (row["padding_mask"] == (numbers > 0)).all() and not row["segment_ids"].any()
+            assert not ids[numbers == 0].any() and (np.diff(numbers[numbers > 0]) >= 0).all()
+            for number in range(1, numbers.max() + 1):
+                text = ids[numbers == number]
+                assert text[0] == 2 and text[-1] == 3 and not set(text[1:-1]) & {0, 2, 3}
+                assert row["position_ids"][numbers == number].tolist() == list(range(len(text)))
+                # Whole in one record of one document.
+                own = (text[1] - 5) // IDS_A_DOCUMENT
+                assert any(text[1:-1].tobytes() in ids for ids in documents[own])
+                content.append(text[1:-1])
+                texts += 1
+            used += row["padding_mask"].sum()
+        every = np.concatenate([r.token_ids for r in all_records(corpus)])
+        np.testing.assert_array_equal(np.sort(np.concatenate(content)), np.sort(every))
+        assert used / data.rows == pytest.approx(data.tokens_a_row) and data.tokens_a_row > 0.9 * LENGTH
+        assert spans <= texts < 1.1 * spans
+    for unpacked in ({}, {"next_sentence": False}):
+        rows = epoch_of(data := dataset(corpus, **unpacked))
+        # A pair without its second part has two special tokens, not three.
+        mean = np.mean([row["padding_mask"].sum() for row in rows])
+        assert mean == pytest.approx(data.tokens_a_row, rel=1e-9 if unpacked else 0.2)
+
+
+@pytest.mark.parametrize("masking", ["token", "whole_word"])
+def test_packed_rows_have_masks_of_their_own_key(corpus, masking):
+    rows = epoch_of(dataset(corpus, masking=masking, **PACKED))
+    again = {row["example_index"]: row for row in epoch_of(dataset(corpus, masking=masking, batch_size=7, **PACKED))}
+    later = {row["example_index"]: row for row in epoch_of(dataset(corpus, masking=masking, **PACKED), 1)}
+    differ = 0
+    for row in rows:
+        same, other = again[row["example_index"]], later[row["example_index"]]
+        np.testing.assert_array_equal(row["token_ids"], same["token_ids"])
+        np.testing.assert_array_equal(row["original"], other["original"])
+        differ += (row["token_ids"] != other["token_ids"]).any()
+        wanted = min(5, max(1, round(0.15 * row["padding_mask"].sum())))
+        assert row["mask_weights"].sum() == wanted if masking == "token" else row["mask_weights"].sum() <= wanted
+        assert not set(row["mask_ids"][row["mask_weights"] > 0]) & {0, 2, 3}
+    assert differ > 0.9 * len(rows)
+
+
+def test_any_step_of_packed_rows_is_where_it_was(corpus):
+    options = {**PACKED, "masking": "whole_word", "seed": 5}
+    data = dataset(corpus, **options)
+    assert data._plan.groups > 3 and data.rows % 16
+    full = take(data.batches(), 120)
+    assert 2 * data.rows < 120 * 16
+    for step in (1, data.rows // 16, 117):
+        assert_equal(take(dataset(corpus, **options).batches(step), 3), full[step : step + 3])
+    shares = [take(data.keyed_batches(7, worker=worker, workers=2), 30) for worker in range(2)]
+    assert_equal(together(shares), take(data.keyed_batches(7), 30))
+    x, y, _ = data.batches().element_spec
+    assert x["sequence_ids"].shape == x["position_ids"].shape == (16, LENGTH) and y.keys() == {"masked_lm"}
+
+
+def test_packed_validation_and_its_golden_batches(corpus):
+    """A change here changes every run: it needs an entry in the CHANGELOG."""
+    data = dataset(corpus, split="validation", batch_size=7, **PACKED)
+    batches = take(data.keyed_batches(), 100)
+    assert np.concatenate([batch["example_index"] for batch in batches])[: data.rows].tolist() == [*range(data.rows)]
+    assert not batches[-1]["sequence_ids"][batches[-1]["example_index"] == -1].any()
+    digest = hashlib.sha256()
+    for batch in take(dataset(corpus, masking="whole_word", seed=3, **PACKED).batches(), 70):
+        for value in tf.nest.flatten(batch):
+            digest.update(value.astype("int32").tobytes())
+    assert digest.hexdigest()[:16] == GOLDEN_PACKED
+
+
+def test_packed_rows_of_bad_input(tmp_path, corpus):
+    with pytest.raises(InputError, match="packed rows hold no sentence pairs"):
+        dataset(corpus, packed=True)
+    # The right number of tokens in records of other lengths: the rows would not be those that were counted.
+    folder = write_corpus(tmp_path, random_documents(30, 1), random_documents(3, 2))
+    manifest = json.loads((tmp_path / "manifest.json").read_text())
+    shard = manifest["splits"]["training"]["shards"][1]
+    shard["record_lengths"] = [[shard["tokens"], 1]]
+    (tmp_path / "manifest.json").write_text(json.dumps(manifest))
+    with pytest.raises(InputError, match=r"training-00001\.tfrecord is damaged"):
+        dataset(folder, **PACKED)

@@ -20,7 +20,9 @@ def sentences(*tags, source="a.tsv"):
     return found
 
 
-def test_tags_are_sorted_and_those_of_spans_completed():
+def test_tags_are_sorted_and_those_of_spans_completed(caplog):
+    assert tag_names(sentences("X NOUN", "NOUN X VERB")) == ["NOUN", "VERB", "X"]
+    assert "1 tags stand at one word only: VERB" in caplog.text
     assert tag_names(sentences("VERB NOUN", "NOUN X")) == ["NOUN", "VERB", "X"]
     assert tag_names(sentences("O B-PER O", "O S-LOC")) == [
         "B-LOC", "B-PER", "E-LOC", "E-PER", "I-LOC", "I-PER", "O", "S-LOC", "S-PER"]  # fmt: skip

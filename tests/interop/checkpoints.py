@@ -5,7 +5,9 @@ import math
 import string
 from pathlib import Path
 
+import h5py
 import numpy as np
+import tensorflow as tf
 from safetensors.numpy import save_file
 
 from keras_mlm.tokenizers.vocabulary_file import SPECIAL_TOKENS
@@ -100,6 +102,104 @@ def write_folder(
     return str(folder)
 
 
+def tensorflow_paths(name: str, model: str) -> list[str]:
+    """Where TensorFlow classes of transformers 4 keep a tensor, written down from such files."""
+    owner, kind = name.rsplit(".", 1)
+    owner = owner.replace(".", "/").replace("encoder/layer/", "encoder/layer_._")
+    if "LayerNorm" in owner:
+        kind = {"weight": "gamma", "bias": "beta"}[kind]
+    elif owner.endswith(("position_embeddings", "token_type_embeddings")):
+        kind = "embeddings"
+    elif kind == "weight" and not owner.endswith("word_embeddings"):
+        kind = "kernel"
+    if name.startswith("bert."):
+        paths = [f"bert/{model}/{owner}/{kind}:0"]
+        if owner.endswith("word_embeddings"):  # the head keeps what it shares, too
+            paths.append(f"mlm___cls/{model}/{owner}/{kind}:0")
+        return paths
+    if name == "cls.predictions.bias":
+        return [f"mlm___cls/{model}/mlm___cls/predictions/bias:0"]
+    if owner == "classifier":
+        return [f"classifier/{model}/classifier/{kind}:0"]
+    group = "mlm___cls" if "predictions" in owner else "nsp___cls"
+    return [f"{group}/{model}/{owner.replace('cls/', group + '/', 1)}/{kind}:0"]
+
+
+def write_h5(folder: str, tensors: dict[str, np.ndarray]) -> Path:
+    """Put the weights of a folder into `tf_model.h5`."""
+    (Path(folder) / "model.safetensors").unlink()
+    path = Path(folder) / "tf_model.h5"
+    with h5py.File(path, "w") as file:
+        file.attrs["layer_names"] = [b"bert", b"mlm___cls", b"nsp___cls"]
+        file.create_group("top_level_model_weights")
+        for name, tensor in tensors.items():
+            for place in tensorflow_paths(name, "tf_bert_for_pre_training"):
+                file[place] = tensor.T if place.endswith("kernel:0") else tensor
+    return path
+
+
+def google_name(name: str) -> str:
+    """The variable of google-research/bert for a tensor of transformers."""
+    special = {
+        "cls.predictions.bias": "cls/predictions/output_bias",
+        "cls.seq_relationship.weight": "cls/seq_relationship/output_weights",
+        "cls.seq_relationship.bias": "cls/seq_relationship/output_bias",
+    }
+    if name in special:
+        return special[name]
+    owner, kind = name.rsplit(".", 1)
+    owner = owner.replace("encoder.layer.", "encoder.layer_").replace(".", "/")
+    if owner.endswith("_embeddings"):
+        return owner
+    if "LayerNorm" in owner:
+        return f"{owner}/{'gamma' if kind == 'weight' else 'beta'}"
+    return f"{owner}/{'kernel' if kind == 'weight' else 'bias'}"
+
+
+def write_google_texts(folder: Path, vocabulary=VOCABULARY, **config) -> None:
+    folder.mkdir(exist_ok=True)
+    names = ("model_type", "layer_norm_eps")
+    (folder / "bert_config.json").write_text(
+        json.dumps({**{name: value for name, value in CONFIG.items() if name not in names}, **config})
+    )
+    (folder / "vocab.txt").write_text("\n".join(vocabulary) + "\n", encoding="utf-8")
+
+
+def write_google(folder: Path, tensors: dict[str, np.ndarray], name: str = "bert_model.ckpt", extra=()) -> str:
+    """A TF 1 checkpoint, with the moments of an optimizer, as run_pretraining.py leaves it."""
+    write_google_texts(folder)
+    with tf.Graph().as_default(), tf.compat.v1.Session() as session:
+        for tensor_name, value in tensors.items():
+            variable = google_name(tensor_name)
+            tf.compat.v1.get_variable(variable, initializer=value.T if variable.endswith("kernel") else value)
+            for moment in ("adam_m", "adam_v"):
+                tf.compat.v1.get_variable(f"{variable}/{moment}", initializer=np.zeros(2, "float32"))
+        for variable, value in extra:
+            tf.compat.v1.get_variable(variable, initializer=value)
+        tf.compat.v1.get_variable("global_step", initializer=np.int64(1000))
+        session.run(tf.compat.v1.global_variables_initializer())
+        tf.compat.v1.train.Saver().save(session, str(folder / name), write_meta_graph=False)
+    return str(folder)
+
+
+def edit(folder: str, name: str, **entries) -> None:
+    """Set entries of a JSON file."""
+    path = Path(folder) / name
+    path.write_text(json.dumps({**json.loads(path.read_text()), **entries}))
+
+
+def shard(folder: str, tensors: dict[str, np.ndarray]) -> dict:
+    """Put the weights of a folder into two files, and return their index."""
+    (Path(folder) / "model.safetensors").unlink()
+    names = sorted(tensors)
+    halves = {"model-00001-of-00002.safetensors": names[::2], "model-00002-of-00002.safetensors": names[1::2]}
+    for file, part in halves.items():
+        save_file({name: tensors[name] for name in part}, Path(folder) / file)
+    index = {"metadata": {}, "weight_map": {name: file for file, part in halves.items() for name in part}}
+    (Path(folder) / "model.safetensors.index.json").write_text(json.dumps(index))
+    return index
+
+
 def numpy_bert(tensors: dict[str, np.ndarray], batch: dict[str, np.ndarray], *, heads=2, eps=1e-12, tanh=False):
     """Sequence output, pooled output, masked-LM logits and next-sentence logits as the paper defines them."""
     tensors = {name: tensor.astype("float64") for name, tensor in tensors.items()}
@@ -175,3 +275,9 @@ def assert_computes(model, expected: dict[str, np.ndarray], batch: dict[str, np.
         if here.ndim == 3:
             here, there = here[batch["padding_mask"]], there[batch["padding_mask"]]
         np.testing.assert_allclose(here, there, rtol=0, atol=tolerance * max(1.0, np.abs(there).max()), err_msg=name)
+
+
+def arrays_equal(there, here):
+    assert there.keys() == here.keys()
+    for name in there:
+        np.testing.assert_array_equal(there[name], here[name], err_msg=name)

@@ -1,4 +1,3 @@
-import json
 import logging
 import lzma
 from pathlib import Path
@@ -6,56 +5,22 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tensorflow as tf
-from checkpoints import CONFIG, PARTS, VOCABULARY, assert_computes, numpy_bert, random_tensors, rows
+from checkpoints import (
+    CONFIG,
+    PARTS,
+    VOCABULARY,
+    assert_computes,
+    numpy_bert,
+    random_tensors,
+    rows,
+    write_google,
+    write_google_texts,
+)
 
 from keras_mlm.errors import InputError
 from keras_mlm.interop.google_bert import load_google_bert, load_google_bert_tokenizer
 
 ALL = PARTS["BertForPreTraining"]
-
-
-def google_name(name: str) -> str:
-    """The variable of google-research/bert for a tensor of transformers."""
-    special = {
-        "cls.predictions.bias": "cls/predictions/output_bias",
-        "cls.seq_relationship.weight": "cls/seq_relationship/output_weights",
-        "cls.seq_relationship.bias": "cls/seq_relationship/output_bias",
-    }
-    if name in special:
-        return special[name]
-    owner, kind = name.rsplit(".", 1)
-    owner = owner.replace("encoder.layer.", "encoder.layer_").replace(".", "/")
-    if owner.endswith("_embeddings"):
-        return owner
-    if "LayerNorm" in owner:
-        return f"{owner}/{'gamma' if kind == 'weight' else 'beta'}"
-    return f"{owner}/{'kernel' if kind == 'weight' else 'bias'}"
-
-
-def write_texts(folder: Path, vocabulary=VOCABULARY, **config) -> None:
-    folder.mkdir(exist_ok=True)
-    names = ("model_type", "layer_norm_eps")
-    (folder / "bert_config.json").write_text(
-        json.dumps({**{name: value for name, value in CONFIG.items() if name not in names}, **config})
-    )
-    (folder / "vocab.txt").write_text("\n".join(vocabulary) + "\n", encoding="utf-8")
-
-
-def write_google(folder: Path, tensors: dict[str, np.ndarray], name: str = "bert_model.ckpt", extra=()) -> str:
-    """A TF 1 checkpoint, with the moments of an optimizer, as run_pretraining.py leaves it."""
-    write_texts(folder)
-    with tf.Graph().as_default(), tf.compat.v1.Session() as session:
-        for tensor_name, value in tensors.items():
-            variable = google_name(tensor_name)
-            tf.compat.v1.get_variable(variable, initializer=value.T if variable.endswith("kernel") else value)
-            for moment in ("adam_m", "adam_v"):
-                tf.compat.v1.get_variable(f"{variable}/{moment}", initializer=np.zeros(2, "float32"))
-        for variable, value in extra:
-            tf.compat.v1.get_variable(variable, initializer=value)
-        tf.compat.v1.get_variable("global_step", initializer=np.int64(1000))
-        session.run(tf.compat.v1.global_variables_initializer())
-        tf.compat.v1.train.Saver().save(session, str(folder / name), write_meta_graph=False)
-    return str(folder)
 
 
 @pytest.mark.parametrize("parts", [ALL, ("encoder", "masked_lm"), ("encoder", "pooler")])
@@ -155,7 +120,7 @@ def test_a_missing_file_is_named(tmp_path, name):
 
 def test_a_vocabulary_of_the_wrong_length_is_refused(tmp_path):
     folder = write_google(tmp_path / "bert", random_tensors(CONFIG, ALL))
-    write_texts(tmp_path / "bert", [*VOCABULARY, "more"])
+    write_google_texts(tmp_path / "bert", [*VOCABULARY, "more"])
     with pytest.raises(InputError, match="64 tokens, but vocab_size 63"):
         load_google_bert(folder)
 
@@ -211,7 +176,7 @@ def garden_path(name: str, style: str, heads: int = 2) -> tuple[list[str], bool]
 
 
 def write_garden(folder: Path, tensors: dict[str, np.ndarray], style: str) -> str:
-    write_texts(folder)
+    write_google_texts(folder)
     root = Node()
     for name, value in tensors.items():
         path, transposed = garden_path(name, style)
@@ -251,7 +216,7 @@ def test_the_embedding_table_may_be_kept_in_the_head(tmp_path):
     tensors = random_tensors(CONFIG, ALL)
     words = tensors.pop("bert.embeddings.word_embeddings.weight")
     folder = tmp_path / "garden"
-    write_texts(folder)
+    write_google_texts(folder)
     root = Node()
     for name, value in tensors.items():
         path, transposed = garden_path(name, "functional")

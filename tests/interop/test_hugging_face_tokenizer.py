@@ -82,6 +82,30 @@ def test_any_of_the_files_gives_the_tokenizer_back(tmp_path, vocabulary, lowerca
     assert (read.lowercase, read.strip_accents) == (lowercase, strip_accents)
 
 
+@pytest.mark.parametrize("lowercase", [True, False])
+def test_a_fast_tokenizer_comes_back_as_it_was(tmp_path, nasty_strings, lowercase):
+    report = learn_vocabulary(nasty_strings, 3000, exact=False, lowercase=lowercase, min_frequency=1)
+    ours = WordPieceTokenizer(report.vocabulary, lowercase=lowercase)
+    read = read_tokenizer(written(tmp_path / "t", ours))
+    assert (read.normalization, read.lowercase) == ("fast", lowercase)
+    assert read.tokenize(nasty_strings).to_list() == ours.tokenize(nasty_strings).to_list()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"keras_mlm_normalization": None}, "another normalizer"),
+        ({"keras_mlm_normalization": "other"}, "another normalizer"),
+        ({"do_lower_case": "yes"}, "'yes'"),
+    ],
+)
+def test_a_folding_that_only_we_write_is_read_with_its_note_only(tmp_path, change, message):
+    folder = written(tmp_path / "t", WordPieceTokenizer(VOCABULARY))
+    edit(folder, "tokenizer_config.json", lambda data: data.update(change))
+    with pytest.raises(InputError, match=message):
+        read_tokenizer(folder)
+
+
 @pytest.fixture
 def folder(tmp_path):
     return written(tmp_path / "t", WordPieceTokenizer(VOCABULARY, normalization="bert"))

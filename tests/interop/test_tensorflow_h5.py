@@ -1,45 +1,10 @@
-from pathlib import Path
-
 import h5py
 import numpy as np
 import pytest
-from checkpoints import CONFIG, PARTS, assert_computes, numpy_bert, random_tensors, rows, write_folder
+from checkpoints import CONFIG, PARTS, assert_computes, numpy_bert, random_tensors, rows, write_folder, write_h5
 
 from keras_mlm.errors import InputError
 from keras_mlm.interop.hugging_face import load_hugging_face
-
-
-def tensorflow_paths(name: str, model: str) -> list[str]:
-    """Where TensorFlow classes of transformers 4 keep a tensor, written down from such files."""
-    owner, kind = name.rsplit(".", 1)
-    owner = owner.replace(".", "/").replace("encoder/layer/", "encoder/layer_._")
-    if "LayerNorm" in owner:
-        kind = {"weight": "gamma", "bias": "beta"}[kind]
-    elif owner.endswith(("position_embeddings", "token_type_embeddings")):
-        kind = "embeddings"
-    elif kind == "weight" and not owner.endswith("word_embeddings"):
-        kind = "kernel"
-    if name.startswith("bert."):
-        paths = [f"bert/{model}/{owner}/{kind}:0"]
-        if owner.endswith("word_embeddings"):  # the head keeps what it shares, too
-            paths.append(f"mlm___cls/{model}/{owner}/{kind}:0")
-        return paths
-    if name == "cls.predictions.bias":
-        return [f"mlm___cls/{model}/mlm___cls/predictions/bias:0"]
-    group = "mlm___cls" if "predictions" in owner else "nsp___cls"
-    return [f"{group}/{model}/{owner.replace('cls/', group + '/', 1)}/{kind}:0"]
-
-
-def write_h5(folder: str, tensors: dict[str, np.ndarray]) -> Path:
-    (Path(folder) / "model.safetensors").unlink()
-    path = Path(folder) / "tf_model.h5"
-    with h5py.File(path, "w") as file:
-        file.attrs["layer_names"] = [b"bert", b"mlm___cls", b"nsp___cls"]
-        file.create_group("top_level_model_weights")
-        for name, tensor in tensors.items():
-            for place in tensorflow_paths(name, "tf_bert_for_pre_training"):
-                file[place] = tensor.T if place.endswith("kernel:0") else tensor
-    return path
 
 
 @pytest.mark.parametrize("architecture", PARTS)

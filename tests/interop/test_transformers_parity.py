@@ -1,66 +1,30 @@
 """The same numbers as transformers on PyTorch, in both directions."""
 
-import dataclasses
 import random
+import re
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 import tensorflow as tf
 from checkpoints import VOCABULARY, rows
-from keras import ops
+from peers import CONFIG, assert_same_gradients, run, theirs, torch, transformers, write
 
-from keras_mlm.interop.bert_tensors import slots
+from keras_mlm.errors import InputError
 from keras_mlm.interop.hugging_face import load_hugging_face, save_hugging_face
 from keras_mlm.interop.hugging_face_tokenizer import write_tokenizer
 from keras_mlm.tokenizers.learn_vocabulary import learn_vocabulary
 from keras_mlm.tokenizers.word_piece_tokenizer import WordPieceTokenizer
 
 pytestmark = pytest.mark.slow
-torch = pytest.importorskip("torch", reason="needs the extra test-slow")
-transformers = pytest.importorskip("transformers", reason="needs the extra test-slow")
 
-SIZES = {"tiny": (2, 128, 2), "wide": (3, 96, 4)}
 HEADS = ["BertModel", "BertForMaskedLM", "BertForPreTraining"]
 AUTO = {
     "BertModel": "AutoModel",
     "BertForMaskedLM": "AutoModelForMaskedLM",
     "BertForPreTraining": "AutoModelForPreTraining",
 }
-CONFIG = {"vocab_size": len(VOCABULARY)}
-
-
-def theirs(architecture: str, size: str = "tiny", **changes):
-    """A BERT of theirs with random weights, all of them: norms and biases too."""
-    layers, hidden, heads = SIZES[size]
-    sizes = {
-        "vocab_size": len(VOCABULARY),
-        "num_hidden_layers": layers,
-        "hidden_size": hidden,
-        "num_attention_heads": heads,
-        "intermediate_size": 4 * hidden,
-        "max_position_embeddings": 40,
-    }
-    torch.manual_seed(7)
-    model = getattr(transformers, architecture)(transformers.BertConfig(**{**sizes, **changes})).eval()
-    with torch.no_grad():
-        for parameter in model.parameters():
-            parameter.add_(torch.randn_like(parameter) * 0.05)
-    return model
-
-
-def write(model, folder) -> str:
-    model.save_pretrained(folder)
-    write_tokenizer(WordPieceTokenizer(VOCABULARY, normalization="bert"), str(folder), max_length=40)
-    return str(folder)
-
-
-def run(model, batch, **labels):
-    inputs = {
-        "input_ids": torch.tensor(batch["token_ids"], dtype=torch.long),
-        "token_type_ids": torch.tensor(batch["segment_ids"], dtype=torch.long),
-        "attention_mask": torch.tensor(batch["padding_mask"], dtype=torch.long),
-    }
-    return model(**inputs, output_hidden_states=True, **labels)
 
 
 def assert_same(ours, model, batch):
@@ -107,13 +71,6 @@ def test_in_and_out_again(tmp_path, architecture, size, changes):
         assert torch.equal(again.state_dict()[name], tensor), name
 
 
-@pytest.mark.parametrize("architecture", ["BertForSequenceClassification", "BertForTokenClassification"])
-def test_the_encoder_of_a_classifier(tmp_path, architecture):
-    model, batch = theirs(architecture), rows(CONFIG, length=37)
-    ours = load_hugging_face(write(model, tmp_path / "in"), strict=False)
-    assert_same(ours, model, batch)
-
-
 def test_loss_and_gradients_of_a_training_step(tmp_path):
     model = theirs("BertForPreTraining", hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0).train()
     ours, batch = load_hugging_face(write(model, tmp_path / "in")), rows(CONFIG, length=37)
@@ -133,16 +90,25 @@ def test_loss_and_gradients_of_a_training_step(tmp_path):
         weights = {"masked_lm": masked.astype("float32"), "next_sentence": np.ones(4, "float32")}
         own = ours.compute_loss(batch, targets, ours(batch, training=True), weights)
     assert float(own) == pytest.approx(float(loss.detach()), abs=1e-5)
-    variables = ours.trainable_variables
-    gradients = dict(zip((v.path for v in variables), tape.gradient(own, [v.value for v in variables]), strict=True))
-    checked = 0
-    for slot in slots(ours):
-        gradient = ops.convert_to_tensor(tf.convert_to_tensor(gradients[slot.variable.path]))
-        here = dataclasses.replace(slot, variable=gradient).value()
-        there = model.get_parameter(slot.name).grad.numpy()
-        np.testing.assert_allclose(here, there, rtol=0, atol=1e-4, err_msg=slot.name)
-        checked += 1
-    assert checked == len(list(model.parameters()))
+    assert_same_gradients(ours, model, tape, own)
+
+
+@pytest.mark.parametrize("shards", [1, 2])
+def test_the_command_that_converts_a_pickle_does(tmp_path, shards):
+    model, folder = theirs("BertForPreTraining"), tmp_path / "in"
+    ours = load_hugging_face(write(model, folder))
+    (folder / "model.safetensors").unlink()
+    state = list(model.state_dict().items())
+    for index in range(shards):
+        name = "pytorch_model.bin" if shards == 1 else f"pytorch_model-0000{index + 1}-of-00002.bin"
+        torch.save(dict(state[index::shards]), folder / name)
+    torch.save({"a": 1}, folder / "training_args.bin")
+    with pytest.raises(InputError, match="a pickle") as refused:
+        load_hugging_face(str(folder))
+    code = re.search('python -c "(.*)"', str(refused.value))[1]
+    subprocess.run([sys.executable, "-c", code], check=True)
+    for here, there in zip(load_hugging_face(str(folder)).weights, ours.weights, strict=True):
+        np.testing.assert_array_equal(here, there)
 
 
 # === Tokens ===

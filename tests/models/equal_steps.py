@@ -1,8 +1,11 @@
 """Run by test_replicas.py in processes of their own: the same 20 steps on one device, on replicas or on workers.
 
-python equal_steps.py default|mirrored|multi_worker FILE DEVICES OPTIMIZER/MICRO_BATCHES ...
+python equal_steps.py default|mirrored|multi_worker FILE DEVICES OPTIMIZER/MICRO_BATCHES[/PRECISION] ...
+
+A cell whose optimizer is `overflow` takes steps whose scaled gradient is no finite number, on the last replica only.
 """
 
+import functools
 import sys
 
 import keras
@@ -73,15 +76,25 @@ class Steps(keras.callbacks.Callback):
         self.logs.append({name: float(value) for name, value in logs.items()})
 
 
-def train(strategy, optimizer, micro_batches):
-    """Return the arrays that must be equal wherever the same steps are taken."""
+def compiled(strategy, optimizer, micro_batches, precision):
     keras.utils.set_random_seed(0)
-    with strategy.scope():
-        config = BertConfig(
-            30, num_layers=2, num_heads=2, hidden_dim=16, intermediate_dim=32, max_sequence_length=LENGTH, dropout=0.0
-        )
-        model = BertPretrainer(config)
-        model.compile(OPTIMIZERS[optimizer](), micro_batches=micro_batches)
+    keras.config.set_dtype_policy(precision)
+    try:
+        with strategy.scope():
+            config = BertConfig(
+                30, num_layers=2, num_heads=2, hidden_dim=16, intermediate_dim=32, max_sequence_length=LENGTH,
+                dropout=0.0,
+            )  # fmt: skip
+            model = BertPretrainer(config)
+            model.compile(OPTIMIZERS[optimizer](), micro_batches=micro_batches)
+    finally:
+        keras.config.set_dtype_policy("float32")
+    return model
+
+
+def train(strategy, optimizer, micro_batches, precision="float32"):
+    """Return the arrays that must be equal wherever the same steps are taken."""
+    model = compiled(strategy, optimizer, micro_batches, precision)
     start = model.get_weights()
     steps = Steps()
     model.fit(batches(strategy), steps_per_epoch=STEPS, verbose=0, callbacks=[steps])
@@ -90,6 +103,39 @@ def train(strategy, optimizer, micro_batches):
     result |= {f"evaluated-{name}": np.array(value) for name, value in evaluated.items()}
     for variable, before, after in zip(model.weights, start, model.get_weights(), strict=True):
         result |= {f"weight-{variable.path}": after, f"start-{variable.path}": before}
+    return result
+
+
+def overflow(strategy, micro_batches, precision):
+    """Return scale, counted steps and every replica's weights before, after steps too large, and after a good one."""
+    model = compiled(strategy, "adamw", micro_batches, precision)
+    x, y, weights = (tf.nest.map_structure(lambda array: array[:1], part) for part in arrays())
+    # Only the last rows, those of the last replica, have anything to learn.
+    alone = tf.nest.map_structure(lambda array: array * 0, weights)
+    for name in alone:
+        alone[name][:, -2:] = 1.0
+    with strategy.scope():
+        model.optimizer.build(model.trainable_variables)
+    result = {}
+
+    def keep(moment):
+        optimizer = model.optimizer
+        result[f"{moment}-scale"] = keras.ops.convert_to_numpy(optimizer.dynamic_scale)
+        result[f"{moment}-iterations"] = keras.ops.convert_to_numpy(optimizer.iterations)
+        for index, variable in enumerate(model.trainable_variables + optimizer.inner_optimizer._momentums):
+            for replica, value in enumerate(strategy.experimental_local_results(variable._value)):
+                result[f"{moment}-{replica}-{index:03d}"] = value.numpy()
+
+    keep("before")
+    model.optimizer.dynamic_scale.assign(2.0**60)
+    for moment, weights_of_step, times in (("skipped", alone, 2), ("stepped", weights, 1)):
+        if moment == "stepped":
+            model.optimizer.dynamic_scale.assign(2.0**10)
+        data = tf.data.Dataset.from_tensor_slices((x, y, weights_of_step)).repeat(times)
+        options = tf.data.Options()
+        options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.OFF
+        model.fit(data.with_options(options), verbose=0)
+        keep(moment)
     return result
 
 
@@ -111,8 +157,9 @@ def main():
     strategy = strategy_from(kind, batch_size=ROWS)
     result = {"replicas": np.array(strategy.num_replicas_in_sync), "dropout": dropout_masks(strategy)}
     for cell in cells:
-        optimizer, micro_batches = cell.split("/")
-        trained = train(strategy, optimizer, int(micro_batches))
+        optimizer, micro_batches, *precision = cell.split("/")
+        take = overflow if optimizer == "overflow" else functools.partial(train, optimizer=optimizer)
+        trained = take(strategy, micro_batches=int(micro_batches), precision=(precision or ["float32"])[0])
         result |= {f"{cell}/{name}": value for name, value in trained.items()}
     np.savez(path, **result)
 

@@ -253,6 +253,27 @@ def test_recomputed_activations_change_nothing(micro_batches):
         make(dropout=0.1).compile("sgd", recompute=True)
 
 
+@pytest.mark.parametrize("parts", [1, 4])
+def test_dropout_is_drawn_anew_in_every_micro_batch(parts):
+    model = make(dropout=0.1)
+    model.compile(keras.optimizers.SGD(0.5), micro_batches=parts)
+    states = [variable for variable in model.variables if variable.path.endswith("seed_generator_state")]
+    before = [state.numpy()[1] for state in states]
+    model.fit(dataset(batch()), verbose=0)
+    assert [state.numpy()[1] - start for state, start in zip(states, before, strict=True)] == [parts] * 4
+
+
+def test_several_steps_at_once_are_the_same_steps():
+    weights = []
+    for together in (1, 3):
+        model = make(dropout=0.1)
+        model.compile(keras.optimizers.SGD(0.5), steps_per_execution=together, micro_batches=2)
+        model.fit(dataset(*(batch(seed) for seed in range(6))), verbose=0)
+        weights.append(model.get_weights())
+    for one, two in zip(*weights, strict=True):
+        np.testing.assert_allclose(one, two, rtol=1e-5, atol=1e-7)
+
+
 def test_modern_has_gates_and_no_biases():
     model = make(num_layers=2, **MODERN)
     names = [variable.path for variable in model.backbone.trainable_variables if variable.path.endswith("bias")]

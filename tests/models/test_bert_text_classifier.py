@@ -29,7 +29,7 @@ def config(**entries):
     return BertConfig(len(VOCABULARY), **{**sizes, "dropout": 0.0, "initializer_range": 0.2, **entries})
 
 
-HEAD = ("long_text", "multi_label", "temperature")
+HEAD = ("long_text", "pooling", "multi_label", "temperature")
 
 
 def make(seed=0, length=16, classes=CLASSES, **entries):
@@ -140,6 +140,21 @@ def test_weights_are_repetitions():
         loss = model.compute_loss(inputs, labels, model(inputs), tf.constant([2.0, 1, 1, 1, 1, 1]))
     for one, other in zip(tape.gradient(loss, model.trainable_variables), expected, strict=True):
         np.testing.assert_allclose(tf.convert_to_tensor(one), other, atol=1e-6)
+
+
+def test_padding_is_in_no_mean_and_is_no_largest_value():
+    model = make()
+    (row,) = model.encode(TEXTS[:1])
+    inputs = {name: row[name][None] for name in ("token_ids", "segment_ids")}
+    inputs["padding_mask"] = np.ones(inputs["token_ids"].shape, bool)
+    wider = {name: np.pad(value, [[0, 0], [0, 5]]) for name, value in inputs.items()}
+    encoded = model.backbone(inputs)
+    features = keras.ops.convert_to_numpy(model.features(model.backbone(wider), wider["padding_mask"]))
+    hidden = keras.ops.convert_to_numpy(encoded["sequence_output"])[0]
+    expected = np.concatenate([encoded["pooled_output"][0], hidden.mean(axis=0), hidden.max(axis=0)])
+    np.testing.assert_allclose(features[0], expected, atol=1e-5)
+    np.testing.assert_allclose(model(wider), model(inputs), atol=1e-5)
+    np.testing.assert_allclose(make(pooling="cls").features(encoded, None), encoded["pooled_output"], atol=1e-6)
 
 
 # === Several labels ===
@@ -287,11 +302,12 @@ def test_a_loaded_classifier_is_the_saved_one(tmp_path):
 
 
 def test_a_folder_from_before_these_entries_is_read(tmp_path):
-    save_model(make(), str(tmp_path / "m"))
+    save_model(make(pooling="cls"), str(tmp_path / "m"))
     path = tmp_path / "m/config.json"
     path.write_text(json.dumps({k: v for k, v in json.loads(path.read_text()).items() if k not in HEAD}))
     loaded = load_model(str(tmp_path / "m"))
-    assert (loaded.long_text, loaded.multi_label, loaded.temperature) == ("truncate", False, 1.0)
+    found = (loaded.long_text, loaded.pooling, loaded.multi_label, loaded.temperature)
+    assert found == ("truncate", "cls", False, 1.0)
     save_model(loaded, str(tmp_path / "m"))
     assert set(HEAD) <= set(json.loads(path.read_text()))
 
@@ -317,6 +333,8 @@ def test_a_classifier_is_no_pretrained_model_and_other_classes_are_another_model
         ({"length": "16"}, "length"),
         ({"head": "os.system"}, "head"),
         ({"long_text": "middle"}, "long_text"),
+        ({"pooling": "median"}, "pooling"),
+        ({"pooling": "cls"}, "does not fit"),
         ({"multi_label": "yes"}, "multi_label"),
         ({"temperature": 0}, "temperature"),
         ({"temperature": True}, "temperature"),

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 SCRIPT = Path(__file__).with_name("equal_steps.py")
+OVERFLOW = "overflow/2/mixed_float16"
 EVERY_CELL = [f"{optimizer}/{parts}" for optimizer, parts in itertools.product(("sgd", "adamw"), (1, 4))]
 
 
@@ -83,7 +84,7 @@ def one_device_with_every_cell(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def mirrored(tmp_path_factory):
-    return run(tmp_path_factory.mktemp("mirrored"), "mirrored", ["adamw/4"])[0]
+    return run(tmp_path_factory.mktemp("mirrored"), "mirrored", ["adamw/4", OVERFLOW])[0]
 
 
 @pytest.fixture(scope="module")
@@ -117,6 +118,40 @@ def test_every_optimizer_and_micro_batches(one_device_with_every_cell, tmp_path,
     for process in run(tmp_path, kind, EVERY_CELL, workers=workers, devices=devices):
         assert process["replicas"] == 2 * devices
         assert_equal_steps(process, one_device_with_every_cell, EVERY_CELL)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("precision", "limit"), [("mixed_float16", 0.01), ("mixed_bfloat16", 0.06)])
+def test_half_precision_means_the_same_on_replicas_with_micro_batches(tmp_path, precision, limit):
+    """A loss scaled twice, never or by the number of replicas would be off by a factor."""
+    (one,) = run(tmp_path, "default", ["sgd/1"])
+    (two,) = run(tmp_path, "mirrored", [f"sgd/4/{precision}"])
+    names = [name.removeprefix("sgd/1/") for name in one if name.startswith("sgd/1/")]
+    for name in names:
+        a, b = two[f"sgd/4/{precision}/{name}"], one[f"sgd/1/{name}"]
+        if name.startswith("weight-"):
+            # What has been learned, weights and biases that hardly move left out.
+            start = one[f"sgd/1/start-{name.removeprefix('weight-')}"]
+            if np.abs(b - start).max() > 0.02:
+                assert np.linalg.norm(a - b) < 5 * limit * np.linalg.norm(b - start), name
+        elif name.startswith("log-") and "accuracy" not in name:
+            np.testing.assert_allclose(a, b, rtol=5 * limit if "norm" in name else limit, err_msg=name)
+
+
+def test_a_gradient_that_is_no_number_on_one_replica_skips_the_step_on_all(mirrored):
+    found = {name.removeprefix(OVERFLOW + "/"): value for name, value in mirrored.items() if name.startswith(OVERFLOW)}
+    # Halved once a step, and neither twice nor once a replica.
+    assert found["skipped-scale"] == 2.0**58 and found["stepped-scale"] == 2.0**10
+    assert [int(found[f"{moment}-iterations"]) for moment in ("before", "skipped", "stepped")] == [0, 0, 1]
+    weights = [name.removeprefix("before-0-") for name in found if name.startswith("before-0-")]
+    assert len(weights) > 60
+    for name in weights:
+        before, skipped, stepped = (
+            [found[f"{moment}-{replica}-{name}"] for replica in (0, 1)] for moment in ("before", "skipped", "stepped")
+        )
+        np.testing.assert_array_equal(skipped, before)
+        np.testing.assert_array_equal(stepped[0], stepped[1])
+        assert np.isfinite(stepped[0]).all() and not np.array_equal(stepped[0], before[0]), name
 
 
 def test_dropout_differs_between_replicas_workers_steps_and_micro_batches(mirrored, two_workers):

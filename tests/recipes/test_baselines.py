@@ -52,7 +52,7 @@ def test_one_command_gives_one_table_and_goes_on(texts, tmp_path, capsys):
     ]
     assert run(*command, "--only", "majority", "naive bayes", "linear svm") == 0
     shown = capsys.readouterr().out
-    assert "naive bayes" in shown and "ms a text" in shown
+    assert "naive bayes" in shown and "ms an example" in shown
     before = json.loads((tmp_path / "cells.json").read_text())["cells"]
     assert before["linear svm"]["0"]["accuracy"] == 1.0 > before["majority"]["0"]["accuracy"]
 
@@ -75,12 +75,43 @@ def test_one_command_gives_one_table_and_goes_on(texts, tmp_path, capsys):
     assert "other settings" in capsys.readouterr().err
 
 
+@pytest.mark.slow
+def test_tags_with_and_without_spans(texts, tmp_path, capsys):
+    draw = random.Random(2)
+    tags = {word: tag for tag, words in WORDS.items() for word in words}
+    for spans in (False, True):
+        rows = []
+        for _ in range(200):
+            words = draw.choices(sorted(tags), k=draw.randint(2, 6))
+            rows += [f"{word}\t{('B-' if spans else '') + tags[word]}\n" for word in words] + ["\n"]
+        (tmp_path / "tags.tsv").write_text("".join(rows))
+        results = tmp_path / f"{spans}.json"
+        command = [
+            "--task",
+            "tags",
+            "--train",
+            tmp_path / "tags.tsv",
+            "--test",
+            tmp_path / "tags.tsv",
+            "--length",
+            "16",
+        ]
+        assert run(*command, "--models", texts / "small", "--only", "cnn", "bert small", "--results", results) == 0
+        cells = json.loads(results.read_text())["cells"]
+        for figures in (cells["cnn"]["0"], cells["bert small"]["0"]):
+            assert next(iter(figures)) == ("f1" if spans else "accuracy")
+            assert figures["accuracy"] > 0.95
+    assert "judged on dev" not in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("options", "words"),
     [
         (["--only", "prophet"], "no system prophet; there are majority"),
         (["--unlabelled", "a.txt", "--vectors", "b.txt"], "not both"),
         (["--models", "absent"], "absent is no model folder"),
+        (["--task", "tags", "--pair", "3"], "for texts"),
+        (["--vectors", "absent.txt"], "absent.txt does not exist"),
     ],
 )
 def test_bad_input_is_one_line(texts, tmp_path, capsys, options, words):

@@ -10,8 +10,10 @@ import pytest
 from keras_mlm.config import BertConfig
 from keras_mlm.errors import InputError
 from keras_mlm.interop.named_model import load_named
-from keras_mlm.model_folder import save_model
+from keras_mlm.model_folder import load_model, save_model
 from keras_mlm.models.bert_pretrainer import BertPretrainer
+from keras_mlm.models.bert_text_classifier import BertTextClassifier
+from keras_mlm.models.bert_token_classifier import BertTokenClassifier
 from keras_mlm.tokenizers.vocabulary_file import SPECIAL_TOKENS
 from keras_mlm.tokenizers.word_piece_tokenizer import WordPieceTokenizer
 
@@ -51,6 +53,36 @@ def test_a_preset_of_keras_hub_and_back(convert, model_folder, tmp_path):
     assert figures["written"]["masked_lm"] is None
     back = load_named(f"keras_hub:{tmp_path / 'hub'}")
     assert back.tokenizer.vocabulary == load_named(model_folder).tokenizer.vocabulary
+
+
+def classifier_of(model_folder, folder, kind=BertTextClassifier):
+    model = kind.from_encoder(load_named(model_folder), ["no", "yes", "maybe"], length=12)
+    save_model(model, str(folder))
+    return str(folder)
+
+
+@pytest.mark.parametrize("kind", [BertTextClassifier, BertTokenClassifier])
+def test_a_classifier_there_and_back_is_the_same_and_the_report_says_so(convert, model_folder, tmp_path, capsys, kind):
+    classifier = classifier_of(model_folder, tmp_path / "classifier", kind)
+    figures = convert(source=classifier, target=f"hf:{tmp_path / 'hf'}")
+    pooled = 0.0 if kind is BertTextClassifier else None
+    assert figures["written"] == {"sequence_output": 0.0, "pooled_output": pooled, "logits": 0.0}
+    assert f"a {kind.__name__}" in capsys.readouterr().out
+    convert(source=f"hf:{tmp_path / 'hf'}", target=str(tmp_path / "back"))
+    here, there = load_model(classifier), load_model(str(tmp_path / "back"))
+    assert here.get_config() == there.get_config()
+    for mine, theirs in zip(here.predict_texts(["paris", "a b"]), there.predict_texts(["paris", "a b"]), strict=True):
+        assert np.array_equal(mine, theirs)
+
+
+def test_a_head_that_is_not_written_is_not_compared(convert, model_folder, tmp_path):
+    classifier = classifier_of(model_folder, tmp_path / "classifier")
+    for target, options in (
+        (f"keras_hub:{tmp_path / 'hub'}", {}),
+        (f"hf:{tmp_path}/hf", {"architecture": "BertModel"}),
+    ):
+        figures = convert(source=classifier, target=target, **options)
+        assert figures["written"]["sequence_output"] < 1e-6 and figures["written"]["logits"] is None
 
 
 @pytest.mark.parametrize(

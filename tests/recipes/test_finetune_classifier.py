@@ -2,6 +2,7 @@ import importlib.util
 import itertools
 import json
 import random
+import runpy
 from pathlib import Path
 
 import pytest
@@ -116,6 +117,18 @@ def test_several_labels_and_windows(model, texts, tmp_path, capsys):
     long = "the river lake rain river lake rain rock sand hill"
     assert sorted(loaded.predict_texts([long]).labels[0]) == ["stone", "water"]
     assert "water" in (tmp_path / "answers.tsv").read_text()
+
+
+def test_an_imported_encoder_is_fine_tuned_and_goes_home_again(model, texts, tmp_path):
+    convert = runpy.run_path(str(RECIPE.with_name("convert.py")))["convert"]
+    convert(source=str(model), target=f"hf:{tmp_path / 'encoder'}", architecture="BertModel")
+    convert(source=f"hf:{tmp_path / 'encoder'}", target=str(tmp_path / "imported"))
+    assert run("--model", tmp_path / "imported", "--train", texts / "train.tsv", "--length", "16", "--epochs", "8",
+               "--learning-rate", "0.01", "--output", tmp_path / "topics") == 0  # fmt: skip
+    assert json.loads((tmp_path / "topics/metrics.json").read_text())["dev_accuracy"] > 0.9
+    figures = convert(source=str(tmp_path / "topics"), target=f"hf:{tmp_path / 'topics_hf'}")
+    assert figures["written"]["logits"] == 0.0
+    assert json.loads((tmp_path / "topics_hf/config.json").read_text())["id2label"] == {"0": "stone", "1": "water"}
 
 
 def test_from_scratch_with_the_vocabulary_of_a_data_folder(texts, tmp_path):

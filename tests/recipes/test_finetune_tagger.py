@@ -72,28 +72,23 @@ def files(tmp_path_factory):
 
 
 def test_what_it_learns_is_kept_and_its_figures_are_those_of_seqeval_on_its_predictions(model, files, tmp_path, capsys):
-    command = ["--model", model, "--train", files / "train.tsv", "--test", files / "test.tsv", "--epochs", "6",
-               "--learning-rate", "0.01", "--seeds", "2", "--output", tmp_path / "entities",
+    command = ["--model", model, "--train", files / "train.tsv", "--test", files / "test.tsv", "--epochs", "5",
+               "--length", "16", "--learning-rate", "0.02", "--output", tmp_path / "entities",
                "--predictions", tmp_path / "answers.tsv"]  # fmt: skip
     assert run(*command) == 0
     shown = capsys.readouterr().out
-    assert "val_f1" in shown and "micro avg" in shown and "most frequent confusions" in shown
+    assert "val_f1" in shown and "the worst first" in shown and "most frequent confusions" in shown
+    assert (tmp_path / "entities/confusion.png").read_bytes().startswith(b"\x89PNG")
     metrics = json.loads((tmp_path / "entities/metrics.json").read_text())
-    assert metrics["test_f1"] > 0.6 and {"test_f1_deviation", "dev_precision"} <= set(metrics)
-    loaded = load_model(str(tmp_path / "entities"))
+    assert metrics["test_f1"] > 0.6 and "dev_precision" in metrics
     gold = list(read_tagged_words(str(files / "test.tsv")))
-    answers = list(read_tagged_words(str(tmp_path / "answers.tsv"), label="3"))
-    assert [sentence.tags for sentence in answers] == loaded.predict_words([sentence.words for sentence in gold]).tags
-    assert not list(tmp_path.glob("*.partial"))
-
-    # One seed, so that the figures are of one model: seqeval, on the files, says the same.
-    assert run(*command[:-6], "--seeds", "1", "--output", tmp_path / "one", "--predictions", tmp_path / "one.tsv") == 0
-    truth, predicted = ([s.tags for s in read_tagged_words(str(tmp_path / "one.tsv"), label=n)] for n in "23")
+    truth, predicted = ([s.tags for s in read_tagged_words(str(tmp_path / "answers.tsv"), label=n)] for n in "23")
     assert truth == [sentence.tags for sentence in gold]
-    metrics = json.loads((tmp_path / "one/metrics.json").read_text())
     for name, function in (("f1", f1_score), ("precision", precision_score), ("recall", recall_score),
                            ("accuracy", accuracy_score)):  # fmt: skip
         assert metrics[f"test_{name}"] == pytest.approx(function(truth, predicted), abs=1e-12)
+    loaded = load_model(str(tmp_path / "entities"))
+    assert predicted == loaded.predict_words([sentence.words for sentence in gold]).tags
 
     before = (tmp_path / "entities/model.weights.h5").read_bytes()
     capsys.readouterr()
@@ -103,23 +98,27 @@ def test_what_it_learns_is_kept_and_its_figures_are_those_of_seqeval_on_its_pred
 
     (tmp_path / "other.tsv").write_text("saw\tVERB\nthe\tDET\n\nthe\tDET\n" * 9)
     assert run("--model", tmp_path / "entities", "--train", tmp_path / "other.tsv", "--dev", tmp_path / "other.tsv",
-               "--output", tmp_path / "x") == 2  # fmt: skip
-    assert "tagger of other tags: B-LOC, B-PER" in complaint(capsys)
-    assert run("--model", tmp_path / "entities", "--train", files / "train.tsv", "--epochs", "1", "--output",
-               tmp_path / "again") == 0  # fmt: skip
+               "--length", "16", "--output", tmp_path / "x") == 2  # fmt: skip
+    assert "model of other labels: B-LOC, B-PER" in complaint(capsys)
+    assert run("--model", tmp_path / "entities", "--train", files / "train.tsv", "--epochs", "1", "--length", "16",
+               "--output", tmp_path / "again", "--no-samples") == 0  # fmt: skip
+    assert "confident errors" not in capsys.readouterr().out
 
 
-def test_parts_of_speech_with_words_found_by_the_tagger_from_scratch(files, tmp_path, capsys):
-    WordPieceTokenizer(VOCABULARY).save(str(tmp_path / "data"))
-    command = ["--from-scratch", "tiny", "--data", tmp_path / "data", "--train", files / "pos.tsv", "--word", "form",
-               "--label", "tag", "--epochs", "4", "--output"]  # fmt: skip
-    assert run(*command, tmp_path / "words") == 0
+def test_parts_of_speech_by_name_of_the_columns(model, files, tmp_path, capsys):
+    assert run("--model", model, "--train", files / "pos.tsv", "--word", "form", "--label", "tag", "--epochs", "1",
+               "--length", "16", "--output", tmp_path / "words") == 0  # fmt: skip
     shown = capsys.readouterr().out
     assert "val_accuracy" in shown and "val_f1" not in shown and "PROPN" in shown
     assert load_model(str(tmp_path / "words")).classes == ["ADJ", "PRON", "PROPN", "VERB"]
-    assert run(*command, tmp_path / "characters", "--split-words") == 0
+
+
+def test_a_tagger_from_scratch_finds_words_and_their_parts_of_speech(files, tmp_path, capsys):
+    WordPieceTokenizer(VOCABULARY).save(str(tmp_path / "data"))
+    assert run("--from-scratch", "tiny", "--data", tmp_path / "data", "--train", files / "pos.tsv", "--word", "form",
+               "--label", "tag", "--epochs", "3", "--split-words", "--output", tmp_path / "found") == 0  # fmt: skip
     assert "val_f1" in capsys.readouterr().out
-    words, tags = load_model(str(tmp_path / "characters")).annotate(["我爱大上海"])
+    words, tags = load_model(str(tmp_path / "found")).annotate(["我爱大上海"])
     assert words == [["我", "爱", "大", "上海"]] and tags == [["PRON", "VERB", "ADJ", "PROPN"]]
 
 
@@ -142,6 +141,7 @@ def test_parts_of_speech_with_words_found_by_the_tagger_from_scratch(files, tmp_
 )
 def test_bad_input_is_one_line_and_nothing_is_written(model, files, tmp_path, capsys, dev, options, words):
     (tmp_path / "dev.tsv").write_text(dev)
+    options = options if "--length" in options else [*options, "--length", "16"]
     assert run("--model", model, "--train", files / "train.tsv", "--dev", tmp_path / "dev.tsv",
                "--output", tmp_path / "m", *options) == 2  # fmt: skip
     assert words in complaint(capsys)
@@ -152,14 +152,14 @@ def test_bad_input_is_one_line_and_nothing_is_written(model, files, tmp_path, ca
 def test_equal_tags_teach_nothing(model, tmp_path, capsys, tag, words):
     (tmp_path / "train.tsv").write_text(f"ada\t{tag}\nsaw\t{tag}\n\n" * 3)
     assert run("--model", model, "--train", tmp_path / "train.tsv", "--dev", tmp_path / "train.tsv",
-               "--output", tmp_path / "m") == 2  # fmt: skip
+               "--length", "16", "--output", tmp_path / "m") == 2  # fmt: skip
     assert words in complaint(capsys)
 
 
 def test_an_illegal_tag_is_repaired_and_said_and_a_long_sentence_is_one_sentence(model, files, tmp_path, caplog):
     (tmp_path / "dev.tsv").write_text("the\tO\nada\tI-PER\n" * 500 + "\nsaw\tO\n")
-    assert run("--model", model, "--train", files / "train.tsv", "--dev", tmp_path / "dev.tsv", "--epochs", "1",
-               "--predictions", tmp_path / "answers.tsv", "--output", tmp_path / "m") == 0  # fmt: skip
+    assert run("--model", model, "--train", files / "train.tsv", "--dev", tmp_path / "dev.tsv", "--length", "16",
+               "--epochs", "1", "--predictions", tmp_path / "answers.tsv", "--output", tmp_path / "m") == 0  # fmt: skip
     assert "500 tags repaired to BIO, the first: " in caplog.text
     answers = list(read_tagged_words(str(tmp_path / "answers.tsv")))
     assert [len(sentence.words) for sentence in answers] == [1000, 1]

@@ -1,3 +1,4 @@
+import itertools
 import time
 from types import SimpleNamespace
 
@@ -95,6 +96,54 @@ def test_minutes_add_up_over_runs():
     assert (budget.step, budget.skipped, budget.position) == (60, 10, 70)
     budget.restore({**budget.state(), "seconds": 60.0})
     assert budget.used_up
+
+
+def test_a_stage_ends_at_its_share_and_knows_its_place_in_the_data():
+    budget, rates = TrainingBudget(steps=20, learning_rate=0.1, warmup=0.1, stage_ends=[0.9]), Rates()
+    model, places = tiny_model(), []
+    while not budget.used_up:
+        places.append((budget.stage, budget.step, budget.place))
+        fit(model, [budget, rates])
+    assert places == [(0, 0, 0), (1, 18, 0)] and (budget.stage, budget.place, budget.position) == (1, 2, 20)
+    # One curve through both.
+    whole = Rates()
+    fit(tiny_model(), [TrainingBudget(steps=20, learning_rate=0.1, warmup=0.1), whole])
+    assert rates.seen == whole.seen
+    again = TrainingBudget(steps=20, learning_rate=0.1, stage_ends=[0.9])
+    again.restore({**budget.state(), "step": 19, "skipped": 3})
+    assert (again.stage, again.place, again.position) == (1, 4, 22)
+    # A stage that was begun is not left, wherever a bad loss leads back to.
+    again.skip_to(17)
+    assert (again.stage, again.place, again.step) == (1, 4, 17)
+
+
+@pytest.mark.parametrize(("tracing", "slower"), [(20.0, 1.0), (20.0, 3.0), (2.0, 8.0)])
+def test_minutes_end_on_time_though_the_steps_of_the_last_stage_are_slower(monkeypatch, tracing, slower):
+    now = 0.0
+    monkeypatch.setattr("keras_mlm.training.workers.time.monotonic", lambda: now)
+    budget = TrainingBudget(minutes=10, learning_rate=1.0, warmup=0.1, stage_ends=[0.9])
+    budget.set_model(SimpleNamespace(optimizer=SimpleNamespace(), stop_training=False))
+    rates, began = [], []
+    while not budget.used_up:
+        budget.model.stop_training, first = False, tracing
+        began.append((now, budget.step))
+        stage = budget.stage
+        budget.on_train_begin()
+        while not budget.model.stop_training:
+            budget.on_train_batch_begin(0)
+            rates.append(budget.model.optimizer.learning_rate)
+            now += first + (slower if stage else 1.0)
+            first = 0.0
+            budget.on_train_batch_end(0)
+        budget.on_train_end()
+    step = slower if len(began) > 1 else 1.0
+    assert abs(now - 600) <= step / 2 + 1e-6 and budget.seconds == pytest.approx(now)
+    # A tenth of the time that is not tracing is the last stage's, and the curve has no jump there.
+    assert len(began) == 2 and 600 - began[1][0] - tracing == pytest.approx(0.1 * (600 - 2 * tracing), abs=2 + slower)
+    changes = [abs(after - before) for before, after in itertools.pairwise(rates)]
+    assert max(changes[56:]) < 2.5 * slower / (600 - 2 * tracing) / 0.9
+    assert rates[-1] < 1.2 * step / (600 - 2 * tracing) / 0.9
+    assert budget.pace == pytest.approx(1 / slower) and budget.steps_per_second > 0.99 * budget.pace
 
 
 @pytest.mark.parametrize("length", [{}, {"steps": 1, "minutes": 1.0}])

@@ -24,6 +24,7 @@ class BertEmbeddings(keras.layers.Layer):
     Call arguments:
         token_ids: int tensor `(batch, length)`.
         segment_ids: int tensor `(batch, length)`. Defaults to `None`, all in segment 0.
+        position_ids: int tensor `(batch, length)`, which learned position is whose. Defaults to `None`, 0, 1, 2, …
 
     Returns:
         Tensor `(batch, length, hidden_dim)`.
@@ -80,16 +81,22 @@ class BertEmbeddings(keras.layers.Layer):
             self.dropout.build((None, None, self.hidden_dim))
         self.built = True
 
-    def call(self, token_ids: Any, segment_ids: Any = None, training: bool | None = None) -> Any:
+    def call(
+        self, token_ids: Any, segment_ids: Any = None, position_ids: Any = None, training: bool | None = None
+    ) -> Any:
         """Return the first hidden states."""
         x = self.token_embedding(token_ids)
         x = x + self.segment_embedding(ops.zeros_like(token_ids) if segment_ids is None else segment_ids)
         if self.position_embedding is not None:
-            x = x + self.position_embedding(ops.arange(ops.shape(token_ids)[1]))
+            x = x + self.position_embedding(
+                ops.arange(ops.shape(token_ids)[1]) if position_ids is None else position_ids
+            )
         x = self.norm(x)
         return x if self.dropout is None else self.dropout(x, training=training)
 
-    def compute_output_shape(self, token_ids_shape: Any, segment_ids_shape: Any = None) -> Any:
+    def compute_output_shape(
+        self, token_ids_shape: Any, segment_ids_shape: Any = None, position_ids_shape: Any = None
+    ) -> Any:
         """Return `(batch, length, hidden_dim)`."""
         return (*token_ids_shape, self.hidden_dim)
 

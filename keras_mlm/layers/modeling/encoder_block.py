@@ -33,6 +33,7 @@ class EncoderBlock(keras.layers.Layer):
     Call arguments:
         hidden_states: float tensor `(batch, length, hidden_dim)`.
         padding_mask: bool tensor `(batch, length)`, `False` at padding. Defaults to `None`.
+        attention_mask: bool tensor `(batch, length, length)`, in its place: who looks where. Defaults to `None`.
         return_attention_scores: bool. Defaults to `False`.
 
     Returns:
@@ -122,6 +123,7 @@ class EncoderBlock(keras.layers.Layer):
         self,
         hidden_states: Any,
         padding_mask: Any = None,
+        attention_mask: Any = None,
         return_attention_scores: bool = False,
         training: bool | None = None,
     ) -> Any:
@@ -130,6 +132,7 @@ class EncoderBlock(keras.layers.Layer):
         attended = self.attention(
             self.attention_norm(x) if self.norm == "pre" else x,
             padding_mask=padding_mask,
+            attention_mask=attention_mask,
             return_attention_scores=return_attention_scores,
             training=training,
         )

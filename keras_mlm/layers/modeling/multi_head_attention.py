@@ -27,6 +27,8 @@ class MultiHeadAttention(keras.layers.Layer):
     Call arguments:
         hidden_states: float tensor `(batch, length, hidden_dim)`.
         padding_mask: bool tensor `(batch, length)`, `False` where nobody looks. Defaults to `None`, look everywhere.
+        attention_mask: bool tensor `(batch, length, length)`, in place of `padding_mask`: where each position, the
+            second axis, looks. Defaults to `None`.
         return_attention_scores: bool. Defaults to `False`.
 
     Returns:
@@ -83,6 +85,7 @@ class MultiHeadAttention(keras.layers.Layer):
         self,
         hidden_states: Any,
         padding_mask: Any = None,
+        attention_mask: Any = None,
         return_attention_scores: bool = False,
         training: bool | None = None,
     ) -> Any:
@@ -99,7 +102,10 @@ class MultiHeadAttention(keras.layers.Layer):
             query, key = rotate(query, *angles), rotate(key, *angles)
         scores = ops.matmul(query * (1.0 / math.sqrt(self.head_dim)), ops.transpose(key, (0, 1, 3, 2)))
         scores = ops.cast(scores, "float32")  # sums over a row need it in mixed precision
-        if padding_mask is not None:
+        if attention_mask is not None:
+            bias = (1.0 - ops.cast(attention_mask, "float32")) * MASKED_SCORE
+            scores = scores + ops.expand_dims(bias, 1)
+        elif padding_mask is not None:
             bias = (1.0 - ops.cast(padding_mask, "float32")) * MASKED_SCORE
             # Not `bias[:, None, None, :]`: TFLite cannot convert that when batch and length are both open.
             scores = scores + ops.reshape(bias, (-1, 1, 1, length))

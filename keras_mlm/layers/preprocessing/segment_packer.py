@@ -1,5 +1,6 @@
 """Puts one or two segments and their special tokens into rows of a fixed length."""
 
+import functools
 from collections.abc import Sequence
 from typing import Any
 
@@ -159,33 +160,79 @@ class SegmentPacker(PreprocessingLayer):
             begin_b = length_a[:, None] + 2
             end = begin_b + (length_b + is_pair)[:, None]
         # A row is three or five spans, [CLS] A [SEP] B [SEP], which lie one behind the other in `places`.
-        firsts, sizes = (tf.reshape(tf.stack(parts, axis=1), [-1]) for parts in (starts, lengths))
-        places = tf.raw_ops.RaggedRange(starts=firsts, limits=firsts + sizes, deltas=1, Tsplits=tf.int32)
-        splits = places.rt_nested_splits[:: len(starts)]
-
-        def rows(values: tf.Tensor, default: Any) -> tf.Tensor:
-            return tf.raw_ops.RaggedTensorToTensor(
-                shape=tf.constant([-1, self.sequence_length]),
-                values=tf.gather(values, places.rt_dense_values),
-                default_value=tf.cast(default, values.dtype),
-                row_partition_tensors=[splits],
-                row_partition_types=["ROW_SPLITS"],
-            )
-
+        places, splits = _ranges(starts, lengths)
+        rows = functools.partial(self._rows, splits=splits)
         position = tf.range(self.sequence_length)
         padding_mask = position < end
         outputs = {
-            "token_ids": rows(tokens, self.pad_value),
+            "token_ids": rows(tf.gather(tokens, places), self.pad_value),
             "segment_ids": tf.cast((position >= begin_b) & padding_mask, tf.int32),
             "padding_mask": padding_mask,
         }
         if word_starts is not None:
             begins = ((position == 1) | (position == begin_b)) & padding_mask
-            outputs["word_starts"] = rows(tf.cast(word_starts, tf.int32), 0) > 0
+            outputs["word_starts"] = rows(tf.cast(tf.gather(word_starts, places), tf.int32), 0) > 0
             outputs["word_starts"] |= begins
         return outputs
+
+    def pack_rows(
+        self,
+        tokens: tf.Tensor,
+        word_starts: tf.Tensor | None,
+        starts: tf.Tensor,
+        lengths: tf.Tensor,
+        row_splits: tf.Tensor,
+    ) -> dict[str, tf.Tensor]:
+        """Pack several texts into each row, every one with its own `[CLS]` and `[SEP]`.
+
+        Args:
+            tokens: int32 `(tokens,)`, `special_ids` and then all tokens.
+            word_starts: bool `(tokens,)`, `special_word_starts` and then those of all tokens; or `None`.
+            starts: int32 `(texts,)`, where the texts begin in `tokens`.
+            lengths: int32 `(texts,)`; those of a row fit into it with their special tokens.
+            row_splits: int32 `(batch + 1,)`, where the rows begin in `starts`.
+
+        Returns:
+            Dict as the layer's, for a batch, and int32 `(batch, sequence_length)` each: `sequence_ids`, the number of
+            the text in its row from 1 on, 0 in the padding, and `position_ids`, the place in the text from 0 on.
+        """
+        ones = tf.ones_like(lengths)
+        places, begins = _ranges([ones, starts, 2 * ones], [ones, lengths, ones])
+        rows = functools.partial(self._rows, splits=tf.gather(begins, row_splits))
+        texts = tf.range(tf.size(starts))
+        number = texts + 1 - tf.repeat(row_splits[:-1], row_splits[1:] - row_splits[:-1])
+        text = tf.repeat(texts, lengths + 2)
+        sequence_ids = rows(tf.gather(number, text), 0)
+        position_ids = rows(tf.range(tf.size(text)) - tf.gather(begins, text), 0)
+        outputs = {
+            "token_ids": rows(tf.gather(tokens, places), self.pad_value),
+            "segment_ids": tf.zeros_like(sequence_ids),
+            "padding_mask": sequence_ids > 0,
+            "sequence_ids": sequence_ids,
+            "position_ids": position_ids,
+        }
+        if word_starts is not None:
+            begin_words = rows(tf.cast(tf.gather(word_starts, places), tf.int32), 0) > 0
+            outputs["word_starts"] = begin_words | (position_ids == 1)
+        return outputs
+
+    def _rows(self, values: tf.Tensor, default: int, *, splits: tf.Tensor) -> tf.Tensor:
+        return tf.raw_ops.RaggedTensorToTensor(
+            shape=tf.constant([-1, self.sequence_length]),
+            values=values,
+            default_value=tf.cast(default, values.dtype),
+            row_partition_tensors=[splits],
+            row_partition_types=["ROW_SPLITS"],
+        )
 
     def get_config(self) -> dict[str, Any]:
         """Return the constructor's arguments."""
         names = ("sequence_length", "start_value", "end_value", "pad_value")
         return {**super().get_config(), **{name: getattr(self, name) for name in names}}
+
+
+def _ranges(starts: list[tf.Tensor], lengths: list[tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor]:
+    """Return the places of spans, the first of every part, then the second of every part, …, and where parts begin."""
+    firsts, sizes = (tf.reshape(tf.stack(parts, axis=1), [-1]) for parts in (starts, lengths))
+    places = tf.raw_ops.RaggedRange(starts=firsts, limits=firsts + sizes, deltas=1, Tsplits=tf.int32)
+    return places.rt_dense_values, places.rt_nested_splits[:: len(starts)]

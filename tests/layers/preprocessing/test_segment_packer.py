@@ -89,6 +89,39 @@ def test_eager_rows_and_batches_agree():
         np.testing.assert_array_equal(PACKER((first[3], second[3]))[name], value[3])
 
 
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.lists(SEGMENTS.filter(bool), min_size=1, max_size=4), max_size=5), st.randoms(use_true_random=False))
+def test_several_texts_share_a_row_like_the_loop(rows, draw):
+    for row in rows:
+        while sum(len(text) + 2 for text in row) > LENGTH:
+            row.pop() if len(row) > 1 else row[0].pop()
+    texts = [text for row in rows for text in row]
+    starts = [[draw.random() < 0.5 for _ in text] for text in texts]
+    lengths = np.array([len(text) for text in texts], np.int32)
+    packed = PACKER.pack_rows(
+        tf.constant([*PACKER.special_ids, *itertools.chain(*texts)], tf.int32),
+        tf.constant([*PACKER.special_word_starts, *itertools.chain(*starts)], tf.bool),
+        tf.constant(np.cumsum(lengths) - lengths + 3, tf.int32),
+        tf.constant(lengths),
+        tf.constant(np.cumsum([0, *map(len, rows)]), tf.int32),
+    )
+    flags = iter(starts)
+    for number, row in enumerate(rows):
+        expected = {"token_ids": [], "sequence_ids": [], "position_ids": [], "word_starts": []}
+        for place, text in enumerate(row):
+            begins = next(flags)
+            expected["token_ids"] += [2, *text, 3]
+            expected["sequence_ids"] += [place + 1] * (len(text) + 2)
+            expected["position_ids"] += range(len(text) + 2)
+            expected["word_starts"] += [True, True, *begins[1:], True]
+        for name, value in expected.items():
+            filled = value + [0] * (LENGTH - len(value))
+            assert packed[name][number].numpy().tolist() == filled, name
+        used = len(expected["token_ids"])
+        assert packed["padding_mask"][number].numpy().tolist() == [True] * used + [False] * (LENGTH - used)
+        assert not packed["segment_ids"][number].numpy().any()
+
+
 def test_config_round_trip_and_bad_arguments():
     copy = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(PACKER))
     assert copy.get_config() == PACKER.get_config()
