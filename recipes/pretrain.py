@@ -9,6 +9,8 @@ from keras_mlm import command_line
 STEPS_PER_EPOCH = 100
 # How many masked sentences are filled again and again.
 SAMPLES = 8
+# Steps between points of the curves, and held-out batches that each held-out point is the mean of.
+CURVE_STEPS, HELD_OUT_BATCHES = 20, 4
 # Of a model that knows a language already: 2e-5 to 5e-5 are usual, and with more it forgets.
 CONTINUED_RATE = 5e-5
 
@@ -120,8 +122,11 @@ def pretrain(
     from keras_mlm.evaluation.cloze import cloze_questions, example_to_type
     from keras_mlm.model_folder import save_model
     from keras_mlm.models.bert_pretrainer import BertPretrainer
+    from keras_mlm.report.report_updates import ReportUpdates
+    from keras_mlm.report.run_report import write_report
     from keras_mlm.tokenizers.word_piece_tokenizer import WordPieceTokenizer
     from keras_mlm.training.distribution import strategy_from, worker_batches
+    from keras_mlm.training.held_out_curves import HeldOutCurves
     from keras_mlm.training.optimizers import optimizer_from
     from keras_mlm.training.pace import flops_per_step, peak_flops
     from keras_mlm.training.plan import Plan
@@ -205,17 +210,26 @@ def pretrain(
     tokens_per_step = [stage.batch_size * rows.tokens_a_row for stage, rows in zip(stages, datasets, strict=True)]
     peak = peak_flops(precision) * devices.num_replicas_in_sync
     progress = ProgressLine(budget, tokens_per_step[-1])
-    curves = TrainingCurves(run.logs, budget, tokens_per_step[-1])
+    curves = TrainingCurves(run.logs, budget, tokens_per_step[-1], every_steps=CURVE_STEPS)
     watched = [progress, curves]
     if workers.is_chief and not no_samples:
         positions = config.max_sequence_length
         questions = cloze_questions(model.tokenizer, data, sentences=SAMPLES, max_sequence_length=positions)
         watched.append(TrainingSamples(run.samples, run.logs, budget, questions, every_steps=samples_every))
+    if workers.is_chief:
+        run.keep("data", _in_numbers(datasets[0], validation))
+        watched.append(ReportUpdates(output, samples=not no_samples))
     with workers.together():
         place = checkpoint.resume(model)
         start = f", from step {budget.step:,}" if place else ""
         say(f"{model.count_params():,} parameters, {datasets[budget.stage].rows:,} rows an epoch{start}")
         held_out = {"steps": -(-validation.rows // training.batch_size), "verbose": 0, "return_dict": True}
+        few = {**held_out, "steps": min(HELD_OUT_BATCHES, held_out["steps"])}
+
+        def measure() -> dict[str, float]:
+            return model.evaluate(worker_batches(validation, devices), **few)
+
+        held_out_curves = HeldOutCurves(run.logs, budget, measure, every_steps=STEPS_PER_EPOCH)
         if initial is not None and not place:
             say(f"before the first step, on {validation.rows:,} held-out rows:")
             say(_table(model.evaluate(worker_batches(validation, devices), **held_out)))
@@ -233,7 +247,7 @@ def pretrain(
                 steps_per_epoch=STEPS_PER_EPOCH,
                 shuffle=False,  # the dataset has its own order
                 verbose=0,
-                callbacks=[budget, *(watched if workers.is_chief else []), checkpoint],
+                callbacks=[budget, held_out_curves, *(watched if workers.is_chief else []), checkpoint],
             )
         say(f"evaluating on {validation.rows:,} held-out rows")
         evaluated = model.evaluate(worker_batches(validation, devices), **held_out)
@@ -247,9 +261,10 @@ def pretrain(
     if workers.is_chief:
         save_model(model, output, metrics=metrics)
         run.finish(metrics)
+        write_report(output, samples=not no_samples)
     workers.agree()  # none leaves before the model is written
     say(_table(metrics))
-    say(f"written to {output}; curves: tensorboard --logdir {run.logs}")
+    say(f"written to {output}; to look at: {output}/report.html; curves: tensorboard --logdir {run.logs}")
     say(f'next: python recipes/fill_mask.py --model {output} "{example_to_type(model.tokenizer, data)}"')
     return metrics
 
@@ -275,6 +290,17 @@ def _chosen(run: Any, data: str, style: str, training: Any, learning_rate: float
     )
     print(f"chosen: --preset {preset} --batch-size {batch_size} --learning-rate {learning_rate or rate:g}")
     return preset, dataclasses.replace(training, batch_size=batch_size, learning_rate=learning_rate or rate)
+
+
+def _in_numbers(dataset: Any, validation: Any) -> dict[str, Any]:
+    """Return what is learned from, and measured on, in numbers."""
+    splits = dataset.manifest.splits
+    return {
+        name: {"documents": split.documents, "sentences": split.sentences, "tokens": split.tokens,
+               "rows an epoch": rows.rows, "tokens a row": rows.tokens_a_row}
+        for name, split, rows in (("training", splits["training"], dataset),
+                                  ("held-out", splits["validation"], validation))
+    }  # fmt: skip
 
 
 def _table(metrics: dict[str, Any]) -> str:
