@@ -1,6 +1,5 @@
 """Pre-train a BERT on a prepared corpus: arguments ▶ library calls ▶ model.fit ▶ what was learned."""
 
-import dataclasses
 from typing import Any, Literal
 
 from keras_mlm import command_line
@@ -129,7 +128,7 @@ def pretrain(
     from keras_mlm.training.held_out_curves import HeldOutCurves
     from keras_mlm.training.optimizers import optimizer_from
     from keras_mlm.training.pace import flops_per_step, peak_flops
-    from keras_mlm.training.plan import Plan
+    from keras_mlm.training.plan import Plan, fitted_to_budget
     from keras_mlm.training.progress_line import ProgressLine
     from keras_mlm.training.run_folder import RunFolder
     from keras_mlm.training.training_budget import TrainingBudget
@@ -149,7 +148,13 @@ def pretrain(
             raise InputError(
                 "--preset auto measures one device and starts anew: give the size with --strategy or --init"
             )
-        preset, training = _chosen(run, data, style, training, learning_rate)
+        before = run.settings().get("automatic")
+        if before is None:
+            print("measuring the pace of two small sizes, to choose the one that suits the budget: about half a minute")
+        rows = PretrainingDataset.from_config(data, training)
+        preset, training = fitted_to_budget(training, style, rows, learning_rate=learning_rate, before=before)
+        found = f"--batch-size {training.batch_size} --learning-rate {training.learning_rate:g}"
+        print(f"chosen: --preset {preset} {found}")
     config = BertConfig.from_preset(
         preset, style=style, vocabulary_size=manifest.vocabulary_size, next_sentence=training.next_sentence
     )
@@ -267,29 +272,6 @@ def pretrain(
     say(f"written to {output}; to look at: {output}/report.html; curves: tensorboard --logdir {run.logs}")
     say(f'next: python recipes/fill_mask.py --model {output} "{example_to_type(model.tokenizer, data)}"')
     return metrics
-
-
-def _chosen(run: Any, data: str, style: str, training: Any, learning_rate: float | None) -> tuple[str, Any]:
-    """Return what an earlier start of the run chose, or measure and choose."""
-    from keras_mlm.config import BertConfig
-    from keras_mlm.data.pretraining_dataset import PretrainingDataset
-    from keras_mlm.training.pace import seconds_per_step
-    from keras_mlm.training.plan import choose_preset
-
-    before = run.settings().get("automatic")
-    dataset = PretrainingDataset.from_config(data, training)
-
-    def make(preset: str) -> BertConfig:
-        size = dataset.manifest.vocabulary_size
-        return BertConfig.from_preset(preset, style=style, vocabulary_size=size, next_sentence=training.next_sentence)
-
-    if before is None:
-        print("measuring the pace of two small sizes, to choose the one that suits the budget: about half a minute")
-    preset, batch_size, rate = before or choose_preset(
-        make, training, lambda config: seconds_per_step(config, training, dataset.batches())
-    )
-    print(f"chosen: --preset {preset} --batch-size {batch_size} --learning-rate {learning_rate or rate:g}")
-    return preset, dataclasses.replace(training, batch_size=batch_size, learning_rate=learning_rate or rate)
 
 
 def _in_numbers(dataset: Any, validation: Any) -> dict[str, Any]:

@@ -122,6 +122,38 @@ class Plan:
         return "\n".join(lines)
 
 
+def fitted_to_budget(
+    training: PretrainingConfig,
+    style: str,
+    dataset: "PretrainingDataset",
+    *,
+    learning_rate: float | None = None,
+    before: Sequence[Any] | None = None,
+) -> tuple[str, PretrainingConfig]:
+    """Return the size that suits a budget in minutes here, and the training with the batch and rate that suit it.
+
+    Args:
+        training: `PretrainingConfig` with `minutes`.
+        style: str, of the model.
+        dataset: `PretrainingDataset` to measure with.
+        learning_rate: float, in place of the rate that suits. Defaults to `None`.
+        before: preset, batch and rate that an earlier start of the run chose; nothing is measured then. Defaults to
+            `None`.
+
+    Returns:
+        Preset and `PretrainingConfig`.
+    """
+    size = dataset.manifest.vocabulary_size
+
+    def make(preset: str) -> BertConfig:
+        return BertConfig.from_preset(preset, style=style, vocabulary_size=size, next_sentence=training.next_sentence)
+
+    preset, batch_size, rate = before or choose_preset(
+        make, training, lambda config: seconds_per_step(config, training, dataset.batches())
+    )
+    return preset, dataclasses.replace(training, batch_size=batch_size, learning_rate=learning_rate or rate)
+
+
 def choose_preset(
     make: Callable[[str], BertConfig], training: PretrainingConfig, measure: Callable[[BertConfig], float]
 ) -> tuple[str, int, float]:
