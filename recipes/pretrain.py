@@ -9,6 +9,8 @@ from keras_mlm import command_line
 STEPS_PER_EPOCH = 100
 # How many masked sentences are filled again and again.
 SAMPLES = 8
+# Steps between points of the curves, and held-out batches that each held-out point is the mean of.
+CURVE_STEPS, HELD_OUT_BATCHES = 20, 4
 # Of a model that knows a language already: 2e-5 to 5e-5 are usual, and with more it forgets.
 CONTINUED_RATE = 5e-5
 
@@ -27,7 +29,10 @@ def pretrain(
     final_length: int | None = None,
     batch_size: int = 64,
     learning_rate: float | None = None,
-    masking: Literal["token", "whole_word"] = "token",
+    masking: Literal["token", "whole_word", "span"] = "token",
+    mask_selection_rate: float | None = None,
+    final_mask_selection_rate: float | None = None,
+    replacements: Literal["uniform", "unigram"] = "uniform",
     next_sentence: bool | None = None,
     optimizer: Literal["adamw", "adamw_original", "lamb"] | None = None,
     schedule: Literal["linear", "cosine", "one_cycle", "warmup_stable_decay"] | None = None,
@@ -62,7 +67,11 @@ def pretrain(
             as before.
         batch_size: Rows a step, over all devices together.
         learning_rate: The highest rate; by default the style's.
-        masking: What is masked together: token or whole_word.
+        masking: What is masked together: token, whole_word or span (runs of up to ten words).
+        mask_selection_rate: Share of the tokens to predict, such as 0.3; by default the style's.
+        final_mask_selection_rate: The share at the end of the run, such as 0.15, to which it goes evenly; needs steps.
+        replacements: How the tokens are drawn that stand in for a tenth of the masks: uniform, or unigram (as often as
+            they occur in the corpus).
         next_sentence: Whether to learn the next-sentence objective too; by default as the style says,
             --next-sentence=false leaves it out.
         optimizer: adamw, adamw_original (no bias correction) or lamb (very large batches); by default the style's.
@@ -95,11 +104,12 @@ def pretrain(
     if learning_rate is None and init is not None:
         learning_rate = CONTINUED_RATE
     chosen = {"learning_rate": learning_rate, "next_sentence": next_sentence, "optimizer": optimizer,
-              "schedule": schedule}  # fmt: skip
+              "schedule": schedule, "mask_selection_rate": mask_selection_rate}  # fmt: skip
     training = PretrainingConfig.from_style(
         style, length=length, final_length=final_length, batch_size=batch_size, masking=masking, steps=steps,
         minutes=60 * hours if hours is not None else minutes, seed=seed, deterministic=deterministic,
-        precision=precision, micro_batches=micro_batches, recompute=recompute,
+        precision=precision, micro_batches=micro_batches, recompute=recompute, replacements=replacements,
+        final_mask_selection_rate=final_mask_selection_rate,
         **{name: value for name, value in chosen.items() if value is not None},
     )  # fmt: skip
 
@@ -112,8 +122,11 @@ def pretrain(
     from keras_mlm.evaluation.cloze import cloze_questions, example_to_type
     from keras_mlm.model_folder import save_model
     from keras_mlm.models.bert_pretrainer import BertPretrainer
+    from keras_mlm.report.report_updates import ReportUpdates
+    from keras_mlm.report.run_report import write_report
     from keras_mlm.tokenizers.word_piece_tokenizer import WordPieceTokenizer
     from keras_mlm.training.distribution import strategy_from, worker_batches
+    from keras_mlm.training.held_out_curves import HeldOutCurves
     from keras_mlm.training.optimizers import optimizer_from
     from keras_mlm.training.pace import flops_per_step, peak_flops
     from keras_mlm.training.plan import Plan
@@ -170,6 +183,9 @@ def pretrain(
     datasets = [PretrainingDataset.from_config(data, stage) for stage in stages]
     validation = PretrainingDataset.from_config(data, training, "validation")
     if plan:
+        what = init or f"preset {preset}, style {style}"
+        say(f"{what}: {training.batch_size} rows of {length} tokens a step, rate up to {training.learning_rate:g}")
+        say("measuring the pace, some seconds")
         say(Plan.measure(config, training, datasets, devices))
         return {}
     if workers.is_chief:
@@ -194,17 +210,26 @@ def pretrain(
     tokens_per_step = [stage.batch_size * rows.tokens_a_row for stage, rows in zip(stages, datasets, strict=True)]
     peak = peak_flops(precision) * devices.num_replicas_in_sync
     progress = ProgressLine(budget, tokens_per_step[-1])
-    curves = TrainingCurves(run.logs, budget, tokens_per_step[-1])
+    curves = TrainingCurves(run.logs, budget, tokens_per_step[-1], every_steps=CURVE_STEPS)
     watched = [progress, curves]
     if workers.is_chief and not no_samples:
         positions = config.max_sequence_length
         questions = cloze_questions(model.tokenizer, data, sentences=SAMPLES, max_sequence_length=positions)
         watched.append(TrainingSamples(run.samples, run.logs, budget, questions, every_steps=samples_every))
+    if workers.is_chief:
+        run.keep("data", _in_numbers(datasets[0], validation))
+        watched.append(ReportUpdates(output, samples=not no_samples))
     with workers.together():
         place = checkpoint.resume(model)
         start = f", from step {budget.step:,}" if place else ""
         say(f"{model.count_params():,} parameters, {datasets[budget.stage].rows:,} rows an epoch{start}")
         held_out = {"steps": -(-validation.rows // training.batch_size), "verbose": 0, "return_dict": True}
+        few = {**held_out, "steps": min(HELD_OUT_BATCHES, held_out["steps"])}
+
+        def measure() -> dict[str, float]:
+            return model.evaluate(worker_batches(validation, devices), **few)
+
+        held_out_curves = HeldOutCurves(run.logs, budget, measure, every_steps=STEPS_PER_EPOCH)
         if initial is not None and not place:
             say(f"before the first step, on {validation.rows:,} held-out rows:")
             say(_table(model.evaluate(worker_batches(validation, devices), **held_out)))
@@ -222,7 +247,7 @@ def pretrain(
                 steps_per_epoch=STEPS_PER_EPOCH,
                 shuffle=False,  # the dataset has its own order
                 verbose=0,
-                callbacks=[budget, *(watched if workers.is_chief else []), checkpoint],
+                callbacks=[budget, held_out_curves, *(watched if workers.is_chief else []), checkpoint],
             )
         say(f"evaluating on {validation.rows:,} held-out rows")
         evaluated = model.evaluate(worker_batches(validation, devices), **held_out)
@@ -236,9 +261,10 @@ def pretrain(
     if workers.is_chief:
         save_model(model, output, metrics=metrics)
         run.finish(metrics)
+        write_report(output, samples=not no_samples)
     workers.agree()  # none leaves before the model is written
     say(_table(metrics))
-    say(f"written to {output}; curves: tensorboard --logdir {run.logs}")
+    say(f"written to {output}; to look at: {output}/report.html; curves: tensorboard --logdir {run.logs}")
     say(f'next: python recipes/fill_mask.py --model {output} "{example_to_type(model.tokenizer, data)}"')
     return metrics
 
@@ -258,12 +284,23 @@ def _chosen(run: Any, data: str, style: str, training: Any, learning_rate: float
         return BertConfig.from_preset(preset, style=style, vocabulary_size=size, next_sentence=training.next_sentence)
 
     if before is None:
-        print("measuring which size suits the budget, about half a minute")
+        print("measuring the pace of two small sizes, to choose the one that suits the budget: about half a minute")
     preset, batch_size, rate = before or choose_preset(
         make, training, lambda config: seconds_per_step(config, training, dataset.batches())
     )
-    print(f"size {preset}, {batch_size} rows a step, rate {learning_rate or rate:g}")
+    print(f"chosen: --preset {preset} --batch-size {batch_size} --learning-rate {learning_rate or rate:g}")
     return preset, dataclasses.replace(training, batch_size=batch_size, learning_rate=learning_rate or rate)
+
+
+def _in_numbers(dataset: Any, validation: Any) -> dict[str, Any]:
+    """Return what is learned from, and measured on, in numbers."""
+    splits = dataset.manifest.splits
+    return {
+        name: {"documents": split.documents, "sentences": split.sentences, "tokens": split.tokens,
+               "rows an epoch": rows.rows, "tokens a row": rows.tokens_a_row}
+        for name, split, rows in (("training", splits["training"], dataset),
+                                  ("held-out", splits["validation"], validation))
+    }  # fmt: skip
 
 
 def _table(metrics: dict[str, Any]) -> str:

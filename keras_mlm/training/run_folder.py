@@ -84,6 +84,15 @@ class RunFolder:
         same = not settings_difference(_settings_of(stored), settings)
         self._write({**settings, "starts": [*(stored.get("starts", []) if same else []), provenance()]})
 
+    def keep(self, name: str, data: dict[str, Any]) -> None:
+        """Keep something for the run's report in `NAME.json`; it decides nothing.
+
+        Args:
+            name: str, `"data"`: what is learned from, in numbers; or `"answers"`: what a fine-tuned model gets wrong.
+            data: dict of plain data.
+        """
+        self._write(data, f"{name}.json")
+
     def finish(self, metrics: dict[str, Any]) -> None:
         """Note that the run has ended and what came out."""
         self._write({**self._read(), "metrics": metrics})
@@ -103,11 +112,12 @@ class RunFolder:
     def _has_checkpoints(self) -> bool:
         return tf.io.gfile.isdir(self.checkpoints) and bool(tf.io.gfile.listdir(self.checkpoints))
 
-    def _write(self, data: dict[str, Any]) -> None:
+    def _write(self, data: dict[str, Any], name: str = "run.json") -> None:
         tf.io.gfile.makedirs(self.path)
-        with tf.io.gfile.GFile(self._file + ".partial", "w") as file:
+        path = tf.io.gfile.join(self.path, name)
+        with tf.io.gfile.GFile(path + ".partial", "w") as file:
             file.write(dump_json({**data, "format_version": FORMAT_VERSION}))
-        tf.io.gfile.rename(self._file + ".partial", self._file, overwrite=True)
+        tf.io.gfile.rename(path + ".partial", path, overwrite=True)
 
 
 def _settings_of(stored: dict[str, Any]) -> dict[str, Any]:

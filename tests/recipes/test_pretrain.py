@@ -78,6 +78,8 @@ def test_what_a_run_leaves(finished):
     assert metrics["perplexity"] == pytest.approx(np.exp(metrics["masked_lm_loss"]), rel=1e-4)
     # 6 steps of 8 rows of at most 16 tokens, the first step left out of the time.
     assert 0 < metrics["tokens_per_second"] < 6 * 8 * 16 / 1e-3
+    page = (output / "report.html").read_text()
+    assert ">finished<" in page and "was masked" in page and "<td>40</td>" in page  # state, a sentence, documents
     run = json.loads((output / "run" / "run.json").read_text())
     assert run["format_version"] == 1
     assert (run["model"]["num_layers"], run["pretraining"]["steps"]) == (2, 6)
@@ -143,7 +145,8 @@ def test_auto_chooses_once_and_a_plan_writes_nothing(pretrain, data, tmp_path, c
     assert pretrain(**options, output=str(tmp_path / "planned"), minutes=600.0, plan=True) == {}
     assert not (tmp_path / "planned").exists()
     printed = capsys.readouterr().out
-    assert "size " in printed and "WARNING: the text repeats" in printed and "ends about" in printed
+    assert "chosen: --preset tiny --batch-size " in printed and "preset tiny, style modern: " in printed
+    assert "WARNING: the text repeats" in printed and "ends about" in printed
     with pytest.raises(InputError, match="give --minutes or --hours"):
         pretrain(**options, output=str(tmp_path / "steps"), steps=3)
     metrics = pretrain(**options, output=str(tmp_path / "auto"), minutes=0.05)
