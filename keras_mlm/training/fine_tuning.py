@@ -76,8 +76,9 @@ class FineTuning:
         batch_size = given.get("batch_size") or (16 if tags else 64 if small else 32)
         # Small models forget little and overfit soon: they take rates that larger ones do not survive, more dropout,
         # and many epochs. Measured at a width of 128; 3e-5 is what the paper has for 768.
-        steps = (6000 if tags else 3300) * 128 / config.hidden_dim
-        rate = 6e-5 * (768 / config.hidden_dim) ** 2 if tags else 3e-5 * (768 / config.hidden_dim) ** 2.34
+        width = max(config.hidden_dim, 128)  # below that nothing was measured, and powers grow without end
+        steps = (6000 if tags else 3300) * 128 / width
+        rate = 6e-5 * (768 / width) ** 2 if tags else 3e-5 * (768 / width) ** 2.34
         chosen = {
             "epochs": max(3, min(40, round(steps * batch_size / max(examples, 1)))),
             "patience": 5,

@@ -53,7 +53,8 @@ def texts(tmp_path_factory):
 
 def test_what_it_learns_is_kept_and_the_same_command_again_only_shows_it(model, texts, tmp_path, capsys):
     command = ["--model", model, "--train", texts / "train.tsv", "--test", texts / "test.tsv", "--length", "16",
-               "--epochs", "6", "--learning-rate", "0.01", "--seeds", "2", "--output", tmp_path / "topics",
+               "--epochs", "6", "--learning-rate", "0.01", "--batch-size", "16",
+               "--dropout", "0.1", "--seeds", "2", "--output", tmp_path / "topics",
                "--predictions", tmp_path / "answers.tsv", "--calibrate"]  # fmt: skip
     assert run(*command) == 0
     shown = capsys.readouterr().out
@@ -108,7 +109,8 @@ def test_several_labels_and_windows(model, texts, tmp_path, capsys):
     both = [(f"{a},{b}" if a != b else a, f"{one} {two}") for (a, one), (b, two) in itertools.pairwise(rows)]
     (tmp_path / "train.tsv").write_text("".join(f"{label}\t{text}\n" for label, text in [*both, ("", "the the")]))
     assert run("--model", model, "--train", tmp_path / "train.tsv", "--length", "8", "--long-text", "windows",
-               "--label-separator", ",", "--epochs", "16", "--learning-rate", "0.04", "--output", tmp_path / "m",
+               "--label-separator", ",", "--epochs", "8", "--learning-rate", "0.02",
+               "--batch-size", "16", "--dropout", "0.1", "--output", tmp_path / "m",
                "--predictions", tmp_path / "answers.tsv") == 0  # fmt: skip
     metrics = json.loads((tmp_path / "m/metrics.json").read_text())
     assert metrics["dev_micro_f1"] > 0.9
