@@ -4,6 +4,7 @@ import dataclasses
 import json
 from typing import Any, Literal
 
+from keras_mlm.config_stages import GROWS_AT, check_final_length, stages_of
 from keras_mlm.errors import InputError
 
 FORMAT_VERSION = 1
@@ -35,9 +36,6 @@ STYLES: dict[str, dict[str, dict[str, Any]]] = {
                         "schedule": "warmup_stable_decay", "warmup": 0.05},
     },
 }  # fmt: skip
-
-# A run that grows its rows does so for its last tenth: long rows cost more, and little of them teaches the distances.
-GROWS_AT = 0.9
 
 # Held-out figures of every style are taken at this rate, so that they can be compared.
 EVALUATION_RATE = 0.15
@@ -298,19 +296,7 @@ class PretrainingConfig:
                 "final_mask_selection_rate needs steps: in a run measured in minutes no step is known to be the last"
             )
         if self.final_length is not None:
-            self._check_final_length(self.final_length)
-
-    def _check_final_length(self, final_length: int) -> None:
-        times, rest = divmod(final_length, self.length)
-        if times < 2 or rest:
-            raise InputError(f"final_length must be a multiple of the length {self.length}, not {final_length}")
-        parts = times * self.micro_batches
-        if self.batch_size % parts:
-            each = f" in {self.micro_batches} micro_batches" if self.micro_batches > 1 else ""
-            raise InputError(
-                f"{self.batch_size} rows of {self.length} tokens cannot become rows of {final_length} with as many "
-                f"tokens a step{each}: the next batch_size that can is {-(-self.batch_size // parts) * parts}"
-            )
+            check_final_length(self, self.final_length)
 
     @property
     def stage_ends(self) -> tuple[float, ...]:
@@ -320,18 +306,7 @@ class PretrainingConfig:
     @property
     def stages(self) -> "tuple[PretrainingConfig, ...]":
         """The run's parts, one after the other, each with the rows of one length; a single one unless they grow."""
-        if self.final_length is None:
-            return (self,)
-        rows = self.batch_size * self.length // self.final_length
-        short = dataclasses.replace(self, final_length=None)
-        long = dataclasses.replace(short, length=self.final_length, batch_size=rows)
-        if self.final_mask_selection_rate is None or self.steps is None:
-            return short, long
-        # The rate of masks goes on where it was: each stage counts its own steps.
-        between = self.mask_selection_rate + GROWS_AT * (self.final_mask_selection_rate - self.mask_selection_rate)
-        steps = max(1, round(GROWS_AT * self.steps))
-        short = dataclasses.replace(short, final_mask_selection_rate=between, steps=steps)
-        return short, dataclasses.replace(long, mask_selection_rate=between, steps=max(1, self.steps - steps))
+        return stages_of(self)
 
     @property
     def predictions(self) -> int:

@@ -59,10 +59,13 @@ def packing_and_masking(
     def ours(index: Any, first: Any, second: Any) -> dict[str, Any]:
         return mask({**pack((first, second)), "example_index": index})
 
-    def of_words(layer: Any) -> Any:
+    def of_words(layer: Any, weighted: bool = False) -> Any:
         def side(index: Any, first: Any, second: Any) -> dict[str, Any]:
             starts = tuple(part.with_values(part.values % 4 > 0) for part in (first, second))
-            return layer({**pack((first, second), word_starts=starts), "example_index": index})
+            packed = pack((first, second), word_starts=starts)
+            # Such as those of parts of speech: a number looked up for each token.
+            weights = {"selection_weights": tf.gather([1.0, 2.0], packed["token_ids"] % 2)} if weighted else {}
+            return layer({**packed, **weights, "example_index": index})
 
         return side
 
@@ -76,6 +79,7 @@ def packing_and_masking(
         "keras_mlm token": ours,
         "keras_mlm whole_word": of_words(words),
         "keras_mlm span": of_words(spans),
+        "keras_mlm whole_word weighted": of_words(words, weighted=True),
     }
     passes = {name: side_by_side.whole_pass(inputs.map(side)) for name, side in sides.items()}
     side_by_side.publish(

@@ -124,6 +124,8 @@ def test_other_settings_are_refused_with_the_difference(pretrain, finished, data
         ({"final_length": 1024}, "rows of 1024 tokens do not fit the model's 512 positions"),
         ({"final_length": 192}, "final_length must be a multiple of the length 128, not 192"),
         ({"final_length": 512, "batch_size": 6}, "with as many tokens a step: the next batch_size that can is 8"),
+        ({"mask_selection_rate": 30.0}, "mask_selection_rate must be between 0 and 1, not 30.0"),
+        ({"steps": None, "minutes": 1.0, "final_mask_selection_rate": 0.15}, "final_mask_selection_rate needs steps"),
         ({"minutes": 1.0}, "either in steps or in minutes"),
         ({"steps": None}, "either in steps or in minutes"),
         ({"steps": None, "minutes": 1.0, "deterministic": True}, "deterministic needs steps"),
@@ -208,7 +210,8 @@ class Killed(Exception):
 
 
 def test_a_run_that_grows_its_rows_continues_among_the_long_ones(pretrain, data, tmp_path, monkeypatch, capsys):
-    options = {**SMALL, "data": data, "steps": 20, "final_length": 32, "learning_rate": 1e-2}
+    options = {**SMALL, "data": data, "steps": 20, "final_length": 32, "learning_rate": 1e-2, "masking": "span",
+               "mask_selection_rate": 0.3, "final_mask_selection_rate": 0.1, "replacements": "unigram"}  # fmt: skip
     whole = pretrain(output=str(tmp_path / "whole"), **options)
     assert "rows of 32 tokens from step 18 on" in capsys.readouterr().out and whole["steps"] == 20
     # A checkpoint after every step, and a death after the first of the long rows.
