@@ -27,6 +27,7 @@ _MODULES = {
     "MaskedLMMaskGenerator": "keras_mlm.layers.preprocessing.masked_lm_mask_generator",
     "NextSentencePairGenerator": "keras_mlm.layers.preprocessing.next_sentence_pair_generator",
     "SegmentPacker": "keras_mlm.layers.preprocessing.segment_packer",
+    "part_of_speech_weights": "keras_mlm.layers.preprocessing.part_of_speech_weights",
     # === Models ===
     "BertBackbone": "keras_mlm.models.bert_backbone",
     "BertPretrainer": "keras_mlm.models.bert_pretrainer",
@@ -35,11 +36,14 @@ _MODULES = {
     "load_model": "keras_mlm.model_folder",
     "save_model": "keras_mlm.model_folder",
     # === Fine-tuning ===
+    "BestEpoch": "keras_mlm.training.best_epoch",
+    "FineTuning": "keras_mlm.training.fine_tuning",
+    "LayerwiseAdamW": "keras_mlm.training.layerwise_adamw",
+    "fit_temperature": "keras_mlm.evaluation.calibration",
     "labelled_batches": "keras_mlm.data.labelled_batches",
     "read_labelled_texts": "keras_mlm.data.labelled_texts",
     "read_tagged_words": "keras_mlm.data.tagged_words",
     # === Training ===
-    "BestEpoch": "keras_mlm.training.best_epoch",
     "ProgressLine": "keras_mlm.training.progress_line",
     "TrainingBudget": "keras_mlm.training.training_budget",
     "TrainingCheckpoint": "keras_mlm.training.training_checkpoint",

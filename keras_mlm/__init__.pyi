@@ -28,6 +28,7 @@ from keras_mlm.layers.preprocessing.masked_lm_mask_generator import MaskedLMMask
 from keras_mlm.layers.preprocessing.next_sentence_pair_generator import (
     NextSentencePairGenerator as NextSentencePairGenerator,
 )
+from keras_mlm.layers.preprocessing.part_of_speech_weights import part_of_speech_weights as part_of_speech_weights
 from keras_mlm.layers.preprocessing.segment_packer import SegmentPacker as SegmentPacker
 from keras_mlm.model_folder import load_model as load_model
 from keras_mlm.model_folder import save_model as save_model
@@ -45,3 +46,6 @@ from keras_mlm.training.training_budget import TrainingBudget as TrainingBudget
 from keras_mlm.training.training_checkpoint import TrainingCheckpoint as TrainingCheckpoint
 
 __version__: str
+from keras_mlm.evaluation.calibration import fit_temperature as fit_temperature
+from keras_mlm.training.fine_tuning import FineTuning as FineTuning
+from keras_mlm.training.layerwise_adamw import LayerwiseAdamW as LayerwiseAdamW

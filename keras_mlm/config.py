@@ -184,7 +184,8 @@ class BertConfig:
 
 
 _CHOICES = {
-    "masking": ("token", "whole_word"),
+    "masking": ("token", "whole_word", "span"),
+    "replacements": ("uniform", "unigram"),
     "optimizer": ("adamw", "adamw_original", "lamb"),
     "schedule": ("linear", "cosine", "one_cycle", "warmup_stable_decay"),
     "precision": ("float32", "mixed_bfloat16", "mixed_float16"),
@@ -198,7 +199,7 @@ class PretrainingConfig:
     Args:
         length: int, tokens a row, special tokens included. Defaults to `128`.
         batch_size: int, rows in the global batch. Defaults to `64`.
-        masking: `"token"` or `"whole_word"`, what is masked together. Defaults to `"token"`.
+        masking: `"token"`, `"whole_word"` or `"span"` (runs of words), what is masked together. Defaults to `"token"`.
         mask_selection_rate: float, share of a row's tokens to predict. Defaults to `0.15`.
         mask_selection_length: int, the most predictions a row; by default the rate times the length, rounded up.
         next_sentence: bool, whether rows are sentence pairs and the next-sentence loss is learned. Defaults to `True`.
@@ -221,6 +222,10 @@ class PretrainingConfig:
             padding; not with sentence pairs. Defaults to `False`.
         final_length: int, tokens a row in the last tenth of the run, which has as many fewer rows a step. Defaults to
             `None`, `length` throughout.
+        final_mask_selection_rate: float, the rate of masks at the last step, to which it goes evenly from that of the
+            first; needs `steps`. Defaults to `None`, `mask_selection_rate` throughout.
+        replacements: how random replacements are drawn: `"uniform"`, every ordinary token alike, or `"unigram"`, as
+            often as it occurs in the corpus. Defaults to `"uniform"`.
 
     Raises:
         InputError: a value that no run can have; the message names it.
@@ -233,7 +238,7 @@ class PretrainingConfig:
 
     length: int = 128
     batch_size: int = 64
-    masking: Literal["token", "whole_word"] = "token"
+    masking: Literal["token", "whole_word", "span"] = "token"
     mask_selection_rate: float = 0.15
     mask_selection_length: int | None = None
     next_sentence: bool = True
@@ -252,6 +257,8 @@ class PretrainingConfig:
     recompute: bool = _added(False)
     packed: bool = _added(False)
     final_length: int | None = _added(None)
+    final_mask_selection_rate: float | None = _added(None)
+    replacements: Literal["uniform", "unigram"] = _added("uniform")
 
     def __post_init__(self) -> None:
         if self.length < 8:
@@ -268,8 +275,10 @@ class PretrainingConfig:
             raise InputError(
                 f"a batch of {self.batch_size} rows cannot be cut into {self.micro_batches} equal micro_batches"
             )
-        if not 0 < self.mask_selection_rate < 1:
-            raise InputError(f"mask_selection_rate must be between 0 and 1, not {self.mask_selection_rate!r}")
+        for name in ("mask_selection_rate", "final_mask_selection_rate"):
+            rate = getattr(self, name)
+            if rate is not None and not 0 < rate < 1:
+                raise InputError(f"{name} must be between 0 and 1, not {rate!r}")
         if self.mask_selection_length is not None and self.mask_selection_length < 1:
             raise InputError(f"mask_selection_length must be at least 1, not {self.mask_selection_length}")
         if not 0 <= self.warmup < 1:
@@ -284,6 +293,10 @@ class PretrainingConfig:
             raise InputError(f"minutes must be above 0, not {self.minutes!r}")
         if self.deterministic and self.steps is None:
             raise InputError("deterministic needs steps: a run measured in minutes depends on the machine's speed")
+        if self.final_mask_selection_rate is not None and self.steps is None:
+            raise InputError(
+                "final_mask_selection_rate needs steps: in a run measured in minutes no step is known to be the last"
+            )
         if self.final_length is not None:
             self._check_final_length(self.final_length)
 
@@ -311,14 +324,21 @@ class PretrainingConfig:
             return (self,)
         rows = self.batch_size * self.length // self.final_length
         short = dataclasses.replace(self, final_length=None)
-        return short, dataclasses.replace(short, length=self.final_length, batch_size=rows)
+        long = dataclasses.replace(short, length=self.final_length, batch_size=rows)
+        if self.final_mask_selection_rate is None or self.steps is None:
+            return short, long
+        # The rate of masks goes on where it was: each stage counts its own steps.
+        between = self.mask_selection_rate + GROWS_AT * (self.final_mask_selection_rate - self.mask_selection_rate)
+        steps = max(1, round(GROWS_AT * self.steps))
+        short = dataclasses.replace(short, final_mask_selection_rate=between, steps=steps)
+        return short, dataclasses.replace(long, mask_selection_rate=between, steps=max(1, self.steps - steps))
 
     @property
     def predictions(self) -> int:
         """The number of mask slots a row has."""
         if self.mask_selection_length is not None:
             return self.mask_selection_length
-        return -int(-self.mask_selection_rate * self.length // 1)
+        return -int(-max(self.mask_selection_rate, self.final_mask_selection_rate or 0) * self.length // 1)
 
     @classmethod
     def from_style(cls, style: str = "classic", **overrides: Any) -> "PretrainingConfig":

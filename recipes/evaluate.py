@@ -6,7 +6,12 @@ from keras_mlm import command_line
 
 
 def evaluate(
-    *, model: str, data: str, length: int = 128, batch_size: int = 64, masking: Literal["token", "whole_word"] = "token"
+    *,
+    model: str,
+    data: str,
+    length: int = 128,
+    batch_size: int = 64,
+    masking: Literal["token", "whole_word", "span"] = "token",
 ) -> dict[str, Any]:
     """Print a model's held-out figures beside those of counting, and add them to its metrics.json and card.
 
@@ -18,7 +23,7 @@ def evaluate(
         data: data folder, as recipes/prepare_corpus.py writes it, made with the model's vocabulary.
         length: tokens a row.
         batch_size: rows computed at a time.
-        masking: what is masked together, token or whole_word.
+        masking: what is masked together: token, whole_word or span.
     """
     from keras_mlm.data.pretraining_dataset import PretrainingDataset
     from keras_mlm.evaluation.cloze import cloze

@@ -25,6 +25,7 @@ def finetune_classifier(
     label_separator: str | None = None,
     length: int = 128,
     long_text: Literal["truncate", "head_tail", "windows"] = "truncate",
+    pooling: Literal["cls", "cls_mean_max"] | None = None,
     class_weights: list[str] | None = None,
     epochs: int | None = None,
     patience: int | None = None,
@@ -58,6 +59,8 @@ def finetune_classifier(
         length: Tokens a row.
         long_text: What becomes of longer texts, here and in everything the model does later: truncate cuts the end,
             head_tail the middle, windows takes the mean over overlapping windows.
+        pooling: What the last layer sees: cls, as in other libraries, or cls_mean_max, also the mean and the largest
+            value over the tokens; by default that for tiny and mini, whose [CLS] knows little.
         class_weights: "balanced", so that rare classes count as much as frequent ones, or NAME=WEIGHT a class.
         epochs: The most epochs, over which the learning rate falls to 0; by default by the model and the examples.
         patience: Epochs without a better one on dev after which training stops; by default 5.
@@ -101,7 +104,7 @@ def finetune_classifier(
     columns = {"text": text, "label": label, "pair": pair, "separator": label_separator}
     sets, classes = labelled_sets.read_labelled_sets(train, dev=dev, test=test, test_percent=test_percent, **columns)
     weights = labelled_sets.class_weights(sets["train"], class_weights) if class_weights else None
-    head = {"length": length, "long_text": long_text, "multi_label": label_separator is not None}
+    head = {"length": length, "long_text": long_text, "multi_label": label_separator is not None, "pooling": pooling}
     source = {"model": model, "from_scratch": from_scratch, "data": data}
 
     # What learns it, and how.

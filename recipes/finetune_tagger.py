@@ -59,7 +59,7 @@ def finetune_tagger(
         learning_rate: The highest rate; by default by the width of the model, 2e-3 for tiny, 6e-5 for base.
         layer_decay: Rate of each encoder block as a share of that of the block above; by default 0.9,
             from scratch 1.
-        dropout: Share dropped while fine-tuning; by default 0.1.
+        dropout: Share dropped while fine-tuning; by default 0.3 for tiny and mini, else 0.1.
         seeds: How many times to train, with seeds 0, 1, ...; figures are then means and deviations.
         no_samples: Do not show words of the sentences.
 
@@ -103,11 +103,8 @@ def finetune_tagger(
     tagger = starting_model(BertTokenClassifier, classes, **source, dropout=dropout, length=length)
     classes, spans = tagger.classes, tagger.scheme is not None
     tuning = FineTuning.for_model(
-        tagger.config, len(sets["train"]), pretrained=model is not None, epochs=epochs, patience=patience,
-        # Every word is an example: fewer rows a step, at a higher rate, than texts need.
-        batch_size=16 if batch_size is None else batch_size,
-        learning_rate=6e-5 * (768 / tagger.config.hidden_dim) ** 2 if learning_rate is None else learning_rate,
-        layer_decay=layer_decay, dropout=dropout,
+        tagger.config, len(sets["train"]), pretrained=model is not None, tags=True, epochs=epochs, patience=patience,
+        batch_size=batch_size, learning_rate=learning_rate, layer_decay=layer_decay, dropout=dropout,
     )  # fmt: skip
     words = {name: [sentence.words for sentence in sentences] for name, sentences in sets.items()}
     truth = {name: [sentence.tags for sentence in sentences] for name, sentences in sets.items()}

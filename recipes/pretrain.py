@@ -29,7 +29,10 @@ def pretrain(
     final_length: int | None = None,
     batch_size: int = 64,
     learning_rate: float | None = None,
-    masking: Literal["token", "whole_word"] = "token",
+    masking: Literal["token", "whole_word", "span"] = "token",
+    mask_selection_rate: float | None = None,
+    final_mask_selection_rate: float | None = None,
+    replacements: Literal["uniform", "unigram"] = "uniform",
     next_sentence: bool | None = None,
     optimizer: Literal["adamw", "adamw_original", "lamb"] | None = None,
     schedule: Literal["linear", "cosine", "one_cycle", "warmup_stable_decay"] | None = None,
@@ -64,7 +67,11 @@ def pretrain(
             as before.
         batch_size: Rows a step, over all devices together.
         learning_rate: The highest rate; by default the style's.
-        masking: What is masked together: token or whole_word.
+        masking: What is masked together: token, whole_word or span (runs of up to ten words).
+        mask_selection_rate: Share of the tokens to predict, such as 0.3; by default the style's.
+        final_mask_selection_rate: The share at the end of the run, such as 0.15, to which it goes evenly; needs steps.
+        replacements: How the tokens are drawn that stand in for a tenth of the masks: uniform, or unigram (as often as
+            they occur in the corpus).
         next_sentence: Whether to learn the next-sentence objective too; by default as the style says,
             --next-sentence=false leaves it out.
         optimizer: adamw, adamw_original (no bias correction) or lamb (very large batches); by default the style's.
@@ -97,11 +104,12 @@ def pretrain(
     if learning_rate is None and init is not None:
         learning_rate = CONTINUED_RATE
     chosen = {"learning_rate": learning_rate, "next_sentence": next_sentence, "optimizer": optimizer,
-              "schedule": schedule}  # fmt: skip
+              "schedule": schedule, "mask_selection_rate": mask_selection_rate}  # fmt: skip
     training = PretrainingConfig.from_style(
         style, length=length, final_length=final_length, batch_size=batch_size, masking=masking, steps=steps,
         minutes=60 * hours if hours is not None else minutes, seed=seed, deterministic=deterministic,
-        precision=precision, micro_batches=micro_batches, recompute=recompute,
+        precision=precision, micro_batches=micro_batches, recompute=recompute, replacements=replacements,
+        final_mask_selection_rate=final_mask_selection_rate,
         **{name: value for name, value in chosen.items() if value is not None},
     )  # fmt: skip
 
@@ -175,6 +183,9 @@ def pretrain(
     datasets = [PretrainingDataset.from_config(data, stage) for stage in stages]
     validation = PretrainingDataset.from_config(data, training, "validation")
     if plan:
+        what = init or f"preset {preset}, style {style}"
+        say(f"{what}: {training.batch_size} rows of {length} tokens a step, rate up to {training.learning_rate:g}")
+        say("measuring the pace, some seconds")
         say(Plan.measure(config, training, datasets, devices))
         return {}
     if workers.is_chief:
@@ -273,11 +284,11 @@ def _chosen(run: Any, data: str, style: str, training: Any, learning_rate: float
         return BertConfig.from_preset(preset, style=style, vocabulary_size=size, next_sentence=training.next_sentence)
 
     if before is None:
-        print("measuring which size suits the budget, about half a minute")
+        print("measuring the pace of two small sizes, to choose the one that suits the budget: about half a minute")
     preset, batch_size, rate = before or choose_preset(
         make, training, lambda config: seconds_per_step(config, training, dataset.batches())
     )
-    print(f"size {preset}, {batch_size} rows a step, rate {learning_rate or rate:g}")
+    print(f"chosen: --preset {preset} --batch-size {batch_size} --learning-rate {learning_rate or rate:g}")
     return preset, dataclasses.replace(training, batch_size=batch_size, learning_rate=learning_rate or rate)
 
 

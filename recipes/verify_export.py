@@ -14,6 +14,7 @@ def verify_export(
     text_column: str | None = None,
     label_column: str | None = None,
     pair_column: str | None = None,
+    label_separator: str | None = None,
     lines: int | None = None,
     seconds: float = 1.0,
     json: str | None = None,
@@ -34,6 +35,7 @@ def verify_export(
         text_column: Column of the text, or of the word, by number from 1 or by name; as the fine-tuning recipes.
         label_column: Column of the label; as the fine-tuning recipes.
         pair_column: Column of the second text of a pair.
+        label_separator: What stands between labels where a text may have several.
         lines: how many sentences are used; by default 200, of labelled examples 1,000 from all over the file.
         seconds: how long each speed is measured.
         json: File to write the rows to.
@@ -54,17 +56,21 @@ def verify_export(
     if labelled and text:
         raise InputError("give either --labelled or --text")
     bert = load_model(model or folder)
-    labels: list[Any] | None = None
     sentences: list[Any]
-    examples: list[Any]
-    if labelled and isinstance(bert, BertTokenClassifier):
-        examples = list(read_tagged_words(labelled, word=text_column, label=label_column))
+    labels: list[Any] | None = None
+    if labelled:
+        examples: list[Any]
+        if isinstance(bert, BertTokenClassifier):
+            examples = list(read_tagged_words(labelled, word=text_column, label=label_column))
+        else:
+            named = {"text": text_column, "label": label_column, "pair": pair_column, "separator": label_separator}
+            examples = list(read_labelled_texts(labelled, **named))
+        if bool(label_separator) != getattr(bert, "multi_label", False):
+            raise InputError("--label-separator is for classifiers of several labels a text, and those need it")
         examples = examples[:: max(1, len(examples) // (lines or 1000))][: lines or 1000]
-        sentences, labels = [example.words for example in examples], [example.tags for example in examples]
-    elif labelled:
-        examples = list(read_labelled_texts(labelled, text=text_column, label=label_column, pair=pair_column))
-        examples = examples[:: max(1, len(examples) // (lines or 1000))][: lines or 1000]
-        sentences, labels = [example.text for example in examples], [example.label for example in examples]
+        tagged = isinstance(bert, BertTokenClassifier)
+        sentences = [example.words if tagged else example.text for example in examples]
+        labels = [example.tags if tagged else example.label for example in examples]
     elif text:
         sentences = list(islice((line for document in read_documents(text) for line in document.lines), lines or 200))
     else:

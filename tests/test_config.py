@@ -143,3 +143,21 @@ def test_json_files_are_strict_and_readable():
     assert dump_json({"text": "中文"}) == '{\n  "text": "中文"\n}\n'
     with pytest.raises(ValueError):
         dump_json({"loss": float("nan")})
+
+
+def test_the_rate_of_masks_goes_on_through_the_stages():
+    config = PretrainingConfig(steps=100, mask_selection_rate=0.3, final_mask_selection_rate=0.1, final_length=512)
+    short, long = config.stages
+    assert (short.mask_selection_rate, long.final_mask_selection_rate) == (0.3, 0.1)
+    assert short.final_mask_selection_rate == long.mask_selection_rate == pytest.approx(0.12)
+    assert (short.steps, long.steps) == (90, 10)
+    assert config.predictions == short.predictions == 39 and long.predictions == 62
+    rising = PretrainingConfig(steps=100, final_mask_selection_rate=0.3)
+    assert rising.predictions == 39 and rising.stages == (rising,)
+
+
+def test_a_rate_of_masks_that_changes_needs_steps():
+    with pytest.raises(InputError, match="final_mask_selection_rate needs steps"):
+        PretrainingConfig(minutes=1.0, final_mask_selection_rate=0.15)
+    with pytest.raises(InputError, match="final_mask_selection_rate must be between 0 and 1"):
+        PretrainingConfig(steps=1, final_mask_selection_rate=1.5)

@@ -30,7 +30,12 @@ def test_it_starts_from_whichever_is_given(folders):
     make = {"dropout": 0.25, "length": 12, "long_text": "head_tail"}
     started = starting_model(BertTextClassifier, ["x", "y"], model=str(folders / "trained"), **make)
     assert (started.classes, started.length, started.long_text) == (["x", "y"], 12, "head_tail")
-    assert started.config.dropout == 0.25
+    assert started.config.dropout == 0.25 and started.pooling == "cls"
+    for pooling in (None, "cls_mean_max"):  # chosen by the width, which is small
+        wide = starting_model(BertTextClassifier, ["x", "y"], model=str(folders / "trained"), pooling=pooling)
+        assert wide.pooling == "cls_mean_max"
+    kept = starting_model(BertTextClassifier, ["x", "y"], model=str(folders / "classifier"), pooling=None)
+    assert kept.pooling == "cls"
     again = starting_model(BertTextClassifier, ["x", "y"], model=str(folders / "classifier"), **make)
     assert again.classes == ["y", "x"]  # the head's order
     rows = again.encode(["a b", "b"])
@@ -45,6 +50,7 @@ def test_it_starts_from_whichever_is_given(folders):
     ("classes", "source", "words"),
     [
         (["x", "z"], {"model": "classifier"}, "other labels: y, x"),
+        (["x", "y"], {"model": "classifier", "pooling": "cls_mean_max"}, "has the pooling cls"),
         (["x", "y"], {}, "either --model FOLDER"),
         (["x", "y"], {"model": "trained", "from_scratch": "tiny"}, "either --model FOLDER"),
         (["x", "y"], {"from_scratch": "tiny"}, "--data FOLDER"),

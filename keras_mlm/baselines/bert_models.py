@@ -10,7 +10,7 @@ from keras_mlm.evaluation.classifier_report import classifier_scores
 from keras_mlm.model_folder import load_model
 from keras_mlm.models.bert_text_classifier import BertTextClassifier
 from keras_mlm.models.bert_token_classifier import BertTokenClassifier
-from keras_mlm.starting_model import starting_model
+from keras_mlm.starting_model import pooling_for, starting_model
 from keras_mlm.training.fine_tuning import FineTuning
 from keras_mlm.training.tagging_metrics import tagging_figures
 
@@ -55,13 +55,17 @@ class BertTexts:
     def _start(self, examples: int, seed: int) -> FineTuning:
         keras.utils.set_random_seed(seed)
         trained = load_model(self.folder)
-        tuning = FineTuning.for_model(trained.config, examples, pretrained=not self.random)
+        tuning = FineTuning.for_model(
+            trained.config, examples, pretrained=not self.random, tags=self.kind is not BertTextClassifier
+        )
+        head: dict[str, Any] = {"length": self.length}
+        if self.kind is BertTextClassifier:
+            head["pooling"] = pooling_for(trained.config)
         if self.random:
             config = dataclasses.replace(trained.config, dropout=tuning.dropout)
-            self.model = self.kind(config, self.classes, trained.tokenizer, length=self.length)
+            self.model = self.kind(config, self.classes, trained.tokenizer, **head)
         else:
-            head: dict[str, Any] = {"dropout": tuning.dropout, "length": self.length}
-            self.model = starting_model(self.kind, self.classes, model=self.folder, **head)
+            self.model = starting_model(self.kind, self.classes, model=self.folder, dropout=tuning.dropout, **head)
         return tuning
 
     def _fit(self, tuning: FineTuning, rows: Any, labels: Any, callbacks: list[Any], seed: int) -> None:

@@ -9,9 +9,11 @@ import tensorflow as tf
 
 from keras_mlm.config import EVALUATION_RATE, PretrainingConfig
 from keras_mlm.data.manifest import VOCABULARY_FILE, Manifest
+from keras_mlm.data.mask_rate import MaskRate
 from keras_mlm.data.row_group import RowGroup
 from keras_mlm.data.row_packing import SPECIAL
 from keras_mlm.data.row_reader import OrderedRows, RowReader
+from keras_mlm.data.token_counts import token_counts
 from keras_mlm.errors import InputError
 from keras_mlm.layers.preprocessing.masked_lm_mask_generator import MaskedLMMaskGenerator
 from keras_mlm.layers.preprocessing.next_sentence_pair_generator import NextSentencePairGenerator
@@ -44,11 +46,16 @@ class PretrainingDataset:
         folder: str, what `prepare_corpus` wrote.
         length: int, tokens a row, special tokens included. Defaults to `128`.
         batch_size: int, rows a batch. Defaults to `64`.
-        masking: `"token"` or `"whole_word"`. Defaults to `"token"`.
+        masking: `"token"`, `"whole_word"` or `"span"`. Defaults to `"token"`.
         mask_selection_rate: float, share of a row's tokens to predict. Defaults to `0.15`.
         mask_selection_length: int, mask slots a row. Defaults to the rate times the length, rounded up.
         next_sentence: bool, whether rows are sentence pairs. Defaults to `True`.
         packed: bool, whether several texts share a row; not with sentence pairs. Defaults to `False`.
+        final_mask_selection_rate: float, the rate from step `steps` on, to which it goes evenly from that of step 0;
+            training only. The masks of a row then depend on its step as well. Defaults to `None`, one rate.
+        steps: int, the steps that takes. Defaults to `None`.
+        replacements: `"uniform"` or `"unigram"` (as often as they occur in the training half), how the random
+            replacements of selected tokens are drawn. Defaults to `"uniform"`.
         seed: int, of order, pairs and masks; validation does not depend on it. Defaults to `0`.
         split: `"training"` or `"validation"`. Defaults to `"training"`.
 
@@ -75,18 +82,28 @@ class PretrainingDataset:
         *,
         length: int = 128,
         batch_size: int = 64,
-        masking: Literal["token", "whole_word"] = "token",
+        masking: Literal["token", "whole_word", "span"] = "token",
         mask_selection_rate: float = 0.15,
         mask_selection_length: int | None = None,
         next_sentence: bool = True,
         packed: bool = False,
+        final_mask_selection_rate: float | None = None,
+        steps: int | None = None,
+        replacements: Literal["uniform", "unigram"] = "uniform",
         seed: int = 0,
         split: Literal["training", "validation"] = "training",
     ) -> None:
         config = PretrainingConfig(
             length=length, batch_size=batch_size, masking=masking, mask_selection_rate=mask_selection_rate,
-            mask_selection_length=mask_selection_length, next_sentence=next_sentence, packed=packed, steps=1,
+            mask_selection_length=mask_selection_length, next_sentence=next_sentence, packed=packed,
+            final_mask_selection_rate=final_mask_selection_rate, steps=1 if steps is None else steps,
+            replacements=replacements,
         )  # fmt: skip
+        self._rate = None
+        if final_mask_selection_rate is not None:
+            if steps is None or split != "training":
+                raise InputError("a rate of masks that changes needs steps, and the training split")
+            self._rate = MaskRate(mask_selection_rate, final_mask_selection_rate, steps)
         self.manifest = Manifest.load(folder)
         if split not in self.manifest.splits:
             raise InputError(f"{folder} has no split {split!r}, only {', '.join(self.manifest.splits)}")
@@ -108,11 +125,12 @@ class PretrainingDataset:
         self._masker = MaskedLMMaskGenerator(
             len(vocabulary), mask_selection_rate, ids["[MASK]"], config.predictions,
             unselectable_token_ids=sorted(ids.values()), seed=self._seed, strategy=masking,
+            replacement_weights=token_counts(folder, self.manifest).tolist() if replacements == "unigram" else None,
         )  # fmt: skip
         self._reader = RowReader(
             folder, self.manifest, split, width=width, seed=seed if self._training else None, packed=packed,
             special_ids=self._packer.special_ids, sentences=next_sentence,
-            special_word_starts=self._packer.special_word_starts if masking == "whole_word" else None,
+            special_word_starts=self._packer.special_word_starts if masking != "token" else None,
         )  # fmt: skip
         self._plan = self._reader.plan
         self.rows = self._plan.epoch_rows
@@ -127,10 +145,11 @@ class PretrainingDataset:
         """Return the rows of a run; validation rows are those of all runs: not packed, with 15 % masks."""
         if split == "validation":
             config = dataclasses.replace(
-                config, mask_selection_rate=EVALUATION_RATE, mask_selection_length=None, packed=False
-            )
+                config, mask_selection_rate=EVALUATION_RATE, mask_selection_length=None, packed=False,
+                final_mask_selection_rate=None, replacements="uniform",
+            )  # fmt: skip
         names = ("length", "batch_size", "masking", "mask_selection_rate", "mask_selection_length", "next_sentence",
-                 "packed", "seed")  # fmt: skip
+                 "packed", "final_mask_selection_rate", "steps", "replacements", "seed")  # fmt: skip
         return cls(folder, split=split, **{name: getattr(config, name) for name in names})
 
     def check_shards(self) -> None:
@@ -214,22 +233,27 @@ class PretrainingDataset:
     ) -> tf.data.Dataset:
         """Return the finished rows of a group, or one worker's share of them, in chunks."""
         first, order = tf.where(group.number == first_group, tf.constant(first_place, tf.int64), 0), group.order
+        rates = None
+        if self._rate is not None:
+            rates = self._rate((group.position + tf.range(tf.size(order, tf.int64))) // self.batch_size)
         if share_of is not None:
             # By the place in the endless stream of rows, before any work is spent on the rows of other workers.
             worker, share = share_of
             places = tf.range(first, tf.size(order, tf.int64))
             mine = (group.position + places) % self.batch_size // share == worker
+            rates = None if rates is None else tf.boolean_mask(rates[first:], mine)
             order, first = tf.boolean_mask(order[first:], mine), tf.constant(0, tf.int64)
 
         def chunk(place: tf.Tensor) -> dict[str, tf.Tensor]:
             chosen = order[place : place + CHUNK_ROWS]
-            return self._finish(group.epoch, group.rows, chosen, tf.gather(group.index, chosen))
+            rate = None if rates is None else rates[place : place + CHUNK_ROWS]
+            return self._finish(group.epoch, group.rows, chosen, tf.gather(group.index, chosen), rate)
 
         places = tf.data.Dataset.range(first, tf.size(order, tf.int64), CHUNK_ROWS)
         return places.map(_as_it_is(chunk), num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
 
     def _finish(
-        self, epoch: tf.Tensor, rows: RowGroup, chosen: tf.Tensor, example_index: tf.Tensor
+        self, epoch: tf.Tensor, rows: RowGroup, chosen: tf.Tensor, example_index: tf.Tensor, rate: tf.Tensor | None
     ) -> dict[str, tf.Tensor]:
         epochs = tf.fill(tf.shape(example_index), epoch)
         keys = {"example_index": example_index, "epoch": epochs}
@@ -254,7 +278,7 @@ class PretrainingDataset:
                     "without_negative": pairs.without_negative,
                 }
             packed = self._packer.pack_spans(rows.tokens, rows.word_starts, first, second)
-        masked = self._masker({**packed, "example_index": example_index, "epoch": epochs})
+        masked = self._masker({**packed, "example_index": example_index, "epoch": epochs, "mask_selection_rate": rate})
         return {**packed, **masked, **labels, **keys}
 
     def _fill_up(self, batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:

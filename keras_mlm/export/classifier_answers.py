@@ -4,14 +4,11 @@ from typing import TYPE_CHECKING
 
 import tensorflow as tf
 
-from keras_mlm.export.text_rows import TextRows, head_and_tail_spans, spans, trimmed
+from keras_mlm.export.text_rows import TextRows, head_and_tail_spans, in_steps, spans, trimmed
 from keras_mlm.row_cutting import kept_lengths, window_stride
 
 if TYPE_CHECKING:
     from keras_mlm.models.bert_text_classifier import BertTextClassifier
-
-# Rows computed at a time: a text of 100 kB has hundreds of windows, whose activations need not all be in memory.
-_WINDOWS_A_STEP = 64
 
 
 def probabilities(model: "BertTextClassifier", logits: tf.Tensor) -> tf.Tensor:
@@ -72,17 +69,5 @@ def window_logits(model: "BertTextClassifier", texts: TextRows, tokens: tf.Ragge
     starts = tf.minimum(nth.values * stride, tf.gather(cut, of_text))
     lengths = tf.minimum(tf.gather(tokens.row_lengths(), of_text) - starts, room)
     rows = texts.packer((spans(tokens, tf.gather(tokens.row_starts(), of_text) + starts, lengths),))
-    count, classes = tf.shape(rows["token_ids"])[0], len(model.classes)
-
-    def add(done: tf.Tensor, found: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        part = trimmed({name: values[done : done + _WINDOWS_A_STEP] for name, values in rows.items()})
-        return done + _WINDOWS_A_STEP, tf.concat([found, model(part, training=False)], axis=0)
-
-    _, logits = tf.while_loop(
-        lambda done, _: done < count,
-        add,
-        (tf.constant(0), tf.zeros([0, classes])),
-        shape_invariants=(tf.TensorShape([]), tf.TensorShape([None, classes])),
-        parallel_iterations=1,
-    )
+    logits = in_steps(lambda part: model(part, training=False), rows, tf.zeros([0, len(model.classes)]))
     return tf.math.segment_mean(logits, of_text)

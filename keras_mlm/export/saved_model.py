@@ -61,6 +61,10 @@ def export_saved_model(model: Any, folder: str, options: ExportOptions | None = 
     * `classify`: `text` to `label` (`labels` where a text may have several), `probabilities`, `classes`; `classify_ids`
     * `classify_pair`: the same of `text_a`, `text_b`, unless long texts are read in windows
 
+    Of a tagger, of texts of any length:
+
+    * `tag`: `text` to `words`, `tags`, `scores`, `starts`, `ends` `(batch, word_slots)` and `word_count`; `tag_ids`
+
     Texts are strings `(batch,)`, UTF-8 (bytes that are none count as unknown characters). What takes text also returns
     `token_count`, `truncated` and `unknown_count`, `(batch,)` each. Every output has the batch first and fixed widths;
     README.md in the folder lists them all. It loads with `import tensorflow_text` before `tf.saved_model.load`, with
@@ -68,7 +72,7 @@ def export_saved_model(model: Any, folder: str, options: ExportOptions | None = 
     it; the folder `serving` beside the numbers has the server's settings.
 
     Args:
-        model: BertPretrainer or BertTextClassifier with a tokenizer.
+        model: BertPretrainer, BertTextClassifier or BertTokenClassifier with a tokenizer.
         folder: str, the model folder; the export is a numbered folder in it.
         options: ExportOptions. Defaults to `None`, all defaults.
 

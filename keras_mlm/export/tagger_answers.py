@@ -4,14 +4,11 @@ from typing import TYPE_CHECKING
 
 import tensorflow as tf
 
-from keras_mlm.export.text_rows import TextRows, spans, trimmed
+from keras_mlm.export.text_rows import TextRows, in_steps, spans
 from keras_mlm.export.text_words import GraphWords
 
 if TYPE_CHECKING:
     from keras_mlm.models.bert_token_classifier import BertTokenClassifier
-
-# Rows computed at a time, so that the activations of a long text's windows need not be in memory at once.
-_WINDOWS_A_STEP = 64
 
 
 def first_words(words: GraphWords, count: int) -> GraphWords:
@@ -46,7 +43,13 @@ def word_logits(model: "BertTokenClassifier", texts: TextRows, words: GraphWords
     lengths = tf.minimum(tf.gather(pieces, of_text), room)
     row_starts = tf.gather(words.token_ids.row_starts(), of_text) + starts.values
     rows = texts.packer((spans(words.token_ids, row_starts, lengths),))
-    logits = _row_logits(model, rows, texts.length)
+
+    def row_logits(part: dict[str, tf.Tensor]) -> tf.Tensor:
+        found = model(part, training=False)
+        found = tf.pad(found, [[0, 0], [0, texts.length - tf.shape(found)[1]], [0, 0]])
+        return tf.ensure_shape(found, [None, texts.length, len(model.classes)])
+
+    logits = in_steps(row_logits, rows, tf.zeros([0, texts.length, len(model.classes)]))
 
     # A word counts where the middles of what two windows share put it. Texts are told apart by a large number each.
     middles = tf.math.floordiv(starts[:, 1:] + starts[:, :-1] + room, 2)
@@ -57,24 +60,6 @@ def word_logits(model: "BertTokenClassifier", texts: TextRows, words: GraphWords
     before = tf.searchsorted(keys, place + text_of_word * width, side="right", out_type=tf.int64)
     window = before - tf.gather(middles.row_starts(), text_of_word) + tf.gather(starts.row_starts(), text_of_word)
     return tf.gather_nd(logits, tf.stack([window, 1 + place - tf.gather(starts.values, window)], axis=1))
-
-
-def _row_logits(model: "BertTokenClassifier", rows: dict[str, tf.Tensor], length: int) -> tf.Tensor:
-    """The logits of rows, float32 `(rows, length, classes)`; 0 where all rows are padding."""
-    count, classes = tf.shape(rows["token_ids"])[0], len(model.classes)
-
-    def add(done: tf.Tensor, found: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        part = model(trimmed({name: values[done : done + _WINDOWS_A_STEP] for name, values in rows.items()}))
-        part = tf.pad(part, [[0, 0], [0, length - tf.shape(part)[1]], [0, 0]])
-        return done + _WINDOWS_A_STEP, tf.concat([found, part], axis=0)
-
-    return tf.while_loop(
-        lambda done, _: done < count,
-        add,
-        (tf.constant(0), tf.zeros([0, length, classes])),
-        shape_invariants=(tf.TensorShape([]), tf.TensorShape([None, None, classes])),
-        parallel_iterations=1,
-    )[1]
 
 
 def most_probable(

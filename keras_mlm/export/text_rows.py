@@ -1,5 +1,6 @@
 """Raw strings to the padded rows that a model takes, inside an exported graph."""
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import tensorflow as tf
@@ -10,6 +11,8 @@ from keras_mlm.row_cutting import head_and_tail
 if TYPE_CHECKING:
     from keras_mlm.tokenizers.word_piece_tokenizer import WordPieceTokenizer
 
+# Rows computed at a time: a text of 100 kB has hundreds of windows, whose activations need not all be in memory.
+_ROWS_A_STEP = 64
 COUNTS = {
     "token_count": "int32 (batch): tokens of the text, before it was cut",
     "truncated": "bool (batch): whether the text was cut",
@@ -102,3 +105,22 @@ def trimmed(rows: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
     lengths = tf.reduce_sum(tf.cast(rows["padding_mask"], tf.int32), axis=1)
     width = tf.maximum(tf.reduce_max(lengths), 1)
     return {name: values[:, :width] for name, values in rows.items()}
+
+
+def in_steps(
+    compute: Callable[[dict[str, tf.Tensor]], tf.Tensor], rows: dict[str, tf.Tensor], nothing: tf.Tensor
+) -> tf.Tensor:
+    """What `compute` returns for rows, some of them at a time; `nothing` is that for no rows."""
+    count = tf.shape(rows["token_ids"])[0]
+
+    def add(done: tf.Tensor, found: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        part = trimmed({name: values[done : done + _ROWS_A_STEP] for name, values in rows.items()})
+        return done + _ROWS_A_STEP, tf.concat([found, compute(part)], axis=0)
+
+    return tf.while_loop(
+        lambda done, _: done < count,
+        add,
+        (tf.constant(0), nothing),
+        shape_invariants=(tf.TensorShape([]), tf.TensorShape([None, *nothing.shape[1:]])),
+        parallel_iterations=1,
+    )[1]

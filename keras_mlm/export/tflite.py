@@ -56,14 +56,14 @@ interpreter.get_signature_runner("{name}")(text=text)
 
 
 def export_tflite(model: Any, folder: str, options: ExportOptions | None = None) -> str:
-    """Write TFLite files that take ids and text, as `FOLDER/tflite/NUMBER`: fill masks or classify, and embed.
+    """Write TFLite files that take ids and text, as `FOLDER/tflite/NUMBER`: fill masks, classify or tag, and embed.
 
     Beside the files lie `metadata.json`, `vocab.txt`, `tokenizer.md` (a page that specifies the tokenizer),
     `tokenizer_vectors.json` (300 worked examples) and a card. A model whose tokenizer has the normalization `"bert"`
     gets ids-in files only: TFLite lacks the operations; the log says so.
 
     Args:
-        model: BertPretrainer or BertTextClassifier with a tokenizer.
+        model: BertPretrainer, BertTextClassifier or BertTokenClassifier with a tokenizer.
         folder: str, the model folder.
         options: ExportOptions. Defaults to `None`, all defaults.
 
@@ -104,7 +104,7 @@ def export_tflite(model: Any, folder: str, options: ExportOptions | None = None)
                     "custom_operations": custom_found,
                     "signatures": {signature.name: described(signature) for signature in signatures},
                 }
-                needed = f"runtime {minimum_runtime(content)} or newer with {', '.join(own + custom_found)}"
+                needed = f"runtime {minimum_runtime(content)} or newer with {', '.join(own)}"
                 logger.info("%s needs %s", name, needed)
         write_device_files(aside, device, described_files)
         write_export_card(

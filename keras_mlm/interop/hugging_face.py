@@ -168,8 +168,8 @@ def save_hugging_face(model: BertPretrainer | FineTunedModel, folder: str, *, ar
     its last layer, so that probabilities there are those here.
 
     Args:
-        model: BertPretrainer, BertTextClassifier or BertTokenClassifier with a tokenizer, of post-norm and learned
-            positions, as every imported one is.
+        model: BertPretrainer, BertTextClassifier (of pooling `"cls"`) or BertTokenClassifier with a tokenizer, of
+            post-norm and learned positions, as every imported one is.
         folder: str, local folder; made if absent. One that holds a model already is refused.
         architecture: str, the class whose tensors are written, no more and no less: of a pre-trainer
             `"BertForPreTraining"` or `"BertForMaskedLM"` (without pooler and next-sentence head), of a classifier
@@ -215,9 +215,19 @@ def save_hugging_face(model: BertPretrainer | FineTunedModel, folder: str, *, ar
 
 
 def _written_class(model: BertPretrainer | FineTunedModel, asked: str | None) -> str:
+    if isinstance(model, BertTextClassifier) and model.pooling != "cls" and asked != "BertModel":
+        raise InputError(
+            f"a classifier with pooling {model.pooling} is none that others know: fine-tune one with --pooling cls to "
+            "exchange it, or write its encoder alone, as BertModel"
+        )
     there = {part_of(slot.name) for slot in slots(model)}
     kind = type(model).__name__
     fitting = [name for name in _WRITTEN[kind] if CLASSES[name] <= there]
+    if isinstance(model, BertTextClassifier) and model.pooling != "cls" and asked != "BertModel":
+        raise InputError(
+            f"this classifier has the pooling {model.pooling}, which no class of Hugging Face has: fine-tune with "
+            "--pooling cls, or write the encoder alone, as BertModel"
+        )
     if asked is not None and asked not in fitting:
         raise InputError(f"this {kind} can be written as {' or '.join(fitting)}, not as {asked!r}")
     return asked or fitting[0]

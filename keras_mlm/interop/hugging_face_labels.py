@@ -26,7 +26,7 @@ def read_labels(data: dict[str, Any], architecture: str) -> dict[str, Any]:
         architecture: str, one of `FINE_TUNED`.
 
     Returns:
-        Dict of arguments: `classes`, in the order of the logits, and of a text classifier `multi_label`.
+        Dict of arguments: `classes`, in the order of the logits, and of a text classifier `pooling` and `multi_label`.
 
     Raises:
         InputError: the classes are not named one by one, or it is no classification.
@@ -39,7 +39,7 @@ def read_labels(data: dict[str, Any], architecture: str) -> dict[str, Any]:
     problem = data.get("problem_type")
     if problem not in (None, _SINGLE, _MULTI):
         raise InputError(f"problem_type is {problem!r}; known are {_SINGLE} and {_MULTI}")
-    return {"classes": classes, "multi_label": problem == _MULTI}
+    return {"classes": classes, "pooling": "cls", "multi_label": problem == _MULTI}
 
 
 def _class_names(data: dict[str, Any]) -> list[str]:

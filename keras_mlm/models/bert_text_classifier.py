@@ -48,7 +48,7 @@ class BertTextClassifier(FineTunedModel):
         length: int, the longest row in tokens, special tokens included. Defaults to the encoder's.
         long_text: `"truncate"`, `"head_tail"` or `"windows"` (single texts only). Defaults to `"truncate"`.
         pooling: `"cls"`, the paper's, or `"cls_mean_max"`, which also has the mean and the largest value over tokens.
-            An encoder that was trained for minutes or hours has little in `[CLS]`. Defaults to `"cls_mean_max"`.
+            An encoder that was trained for minutes or hours has little in `[CLS]`. Defaults to `"cls"`.
         multi_label: bool, whether a text may have several classes or none: a sigmoid a class instead of one softmax;
             `accuracy` is then the share of texts with every class told right. Defaults to `False`.
         temperature: float above 0 that logits are divided by before they become probabilities; training does not see
@@ -85,7 +85,7 @@ class BertTextClassifier(FineTunedModel):
         tokenizer: Any = None,
         *,
         long_text: str = "truncate",
-        pooling: str = "cls_mean_max",
+        pooling: str = "cls",
         multi_label: bool = False,
         temperature: float = 1.0,
         **kwargs: Any,

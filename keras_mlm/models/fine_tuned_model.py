@@ -105,6 +105,8 @@ class FineTunedModel(TrainingStep, keras.Model):
     def build(self, input_shape: Any = None) -> None:
         """Create the weights, which depend on the config and the number of classes only."""
         if not self.built:
+            # The state of its random numbers, too: made within a step, it would make several replicas fail.
+            self.dropout.build((None, self.features_dim))
             self.dense.build((None, self.features_dim))
             self.built = True
 

@@ -61,30 +61,35 @@ class FineTuning:
             raise InputError(f"--dropout must be at least 0 and below 1, not {self.dropout}")
 
     @classmethod
-    def for_model(cls, config: BertConfig, examples: int, *, pretrained: bool = True, **given: Any) -> "FineTuning":
+    def for_model(
+        cls, config: BertConfig, examples: int, *, pretrained: bool = True, tags: bool = False, **given: Any
+    ) -> "FineTuning":
         """Return what is sensible for the width of a model and so many examples, but for what is given.
 
         Args:
             config: `BertConfig`, the architecture.
             examples: int, how many there are to learn from.
             pretrained: bool, whether there is something in the lower layers to keep. Defaults to `True`.
+            tags: bool, whether words are learned from rather than texts: every word is an example, so fewer rows a step
+                at a higher rate, more steps and less dropout are the better. Defaults to `False`.
             **given: entries of `FineTuning`; those that are `None` are chosen.
 
         Returns:
             A `FineTuning`.
         """
         small = config.hidden_dim <= 256
-        batch_size = given.get("batch_size") or (64 if small else 32)
+        batch_size = given.get("batch_size") or (16 if tags else 64 if small else 32)
         # Small models forget little and overfit soon: they take rates that larger ones do not survive, more dropout,
         # and many epochs. Measured at a width of 128; 3e-5 is what the paper has for 768.
-        steps = 3300 * 128 / config.hidden_dim
+        steps = (6000 if tags else 3300) * 128 / config.hidden_dim
+        rate = 6e-5 * (768 / config.hidden_dim) ** 2 if tags else 3e-5 * (768 / config.hidden_dim) ** 2.34
         chosen = {
             "epochs": max(3, min(40, round(steps * batch_size / max(examples, 1)))),
             "patience": 5,
             "batch_size": batch_size,
-            "learning_rate": 3e-5 * (768 / config.hidden_dim) ** 2.34,
+            "learning_rate": rate,
             "layer_decay": 0.9 if pretrained else 1.0,
-            "dropout": 0.3 if small else 0.1,
+            "dropout": 0.3 if small and not tags else 0.1,
         }
         return cls(**{**chosen, **{name: value for name, value in given.items() if value is not None}})
 

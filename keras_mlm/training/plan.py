@@ -29,6 +29,8 @@ SUITS: dict[str, tuple[int, float]] = {
 STEPS_BEFORE_LARGER_BATCHES = 100_000
 # Beyond so many epochs a text teaches hardly anything new, although every epoch has other masks.
 MANY_EPOCHS = 40
+# Before about so many steps a model has learned little more than which tokens are frequent.
+FEW_STEPS = 1_000
 
 
 @dataclasses.dataclass(frozen=True)
@@ -110,6 +112,12 @@ class Plan:
             lines.append(
                 f"WARNING: the text repeats {self.epochs:.0f} times; beyond about {MANY_EPOCHS} it teaches hardly "
                 "anything new: give more text or a shorter budget"
+            )
+        if self.steps < FEW_STEPS:
+            lines.append(
+                f"WARNING: {self.steps:,} steps are few; before about {FEW_STEPS:,} a new model knows little more than "
+                "which tokens are frequent: give more time, shorter rows (--length), fewer of them (--batch-size) or a "
+                "smaller --preset"
             )
         return "\n".join(lines)
 

@@ -82,8 +82,9 @@ def _steps(model: Any, batches: Any, steps: int) -> Callable[[], Any]:
             logs = step(iterator)
         return float(logs["loss"])
 
-    model._maybe_symbolic_build()
-    step = model.make_train_function()
+    model._maybe_symbolic_build()  # the optimizer
+    model.make_train_function()
+    step = model.train_function
     return take
 
 

@@ -52,23 +52,31 @@ def packing_and_masking(
         "mask_selection_length": slots, "unselectable_token_ids": [0, 1, CLS, SEP, MASK],
     }  # fmt: skip
     pack, mask = SegmentPacker(length, CLS, SEP), MaskedLMMaskGenerator(**masking)
-    words = MaskedLMMaskGenerator(**masking, strategy="whole_word")
+    words, spans = (MaskedLMMaskGenerator(**masking, strategy=strategy) for strategy in ("whole_word", "span"))
     hub_pack = keras_hub.layers.MultiSegmentPacker(length, start_value=CLS, end_value=SEP, pad_value=0)
     hub_mask = keras_hub.layers.MaskedLMMaskGenerator(**masking)
 
     def ours(index: Any, first: Any, second: Any) -> dict[str, Any]:
         return mask({**pack((first, second)), "example_index": index})
 
-    def ours_whole_words(index: Any, first: Any, second: Any) -> dict[str, Any]:
-        starts = tuple(part.with_values(part.values % 4 > 0) for part in (first, second))
-        return words({**pack((first, second), word_starts=starts), "example_index": index})
+    def of_words(layer: Any) -> Any:
+        def side(index: Any, first: Any, second: Any) -> dict[str, Any]:
+            starts = tuple(part.with_values(part.values % 4 > 0) for part in (first, second))
+            return layer({**pack((first, second), word_starts=starts), "example_index": index})
+
+        return side
 
     def hub(index: Any, first: Any, second: Any) -> dict[str, Any]:
         token_ids, segment_ids = hub_pack((first, second))
         return {**hub_mask(token_ids), "segment_ids": segment_ids}
 
     inputs = tf.data.Dataset.from_tensor_slices((tf.range(rows), *segments)).batch(batch_size).cache()
-    sides = {"keras_hub": hub, "keras_mlm token": ours, "keras_mlm whole_word": ours_whole_words}
+    sides = {
+        "keras_hub": hub,
+        "keras_mlm token": ours,
+        "keras_mlm whole_word": of_words(words),
+        "keras_mlm span": of_words(spans),
+    }
     passes = {name: side_by_side.whole_pass(inputs.map(side)) for name, side in sides.items()}
     side_by_side.publish(
         side_by_side.alternate(passes, rounds),

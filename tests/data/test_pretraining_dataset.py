@@ -9,8 +9,10 @@ import tensorflow as tf
 
 from keras_mlm.data import row_plan
 from keras_mlm.data.manifest import Manifest, Split
+from keras_mlm.data.mask_rate import MaskRate
 from keras_mlm.data.pretraining_dataset import PretrainingDataset
 from keras_mlm.data.shard_writer import ShardWriter
+from keras_mlm.data.token_counts import token_counts
 from keras_mlm.data.token_record import TokenRecord, read_records
 from keras_mlm.errors import InputError
 
@@ -171,7 +173,7 @@ def test_any_step_is_where_it_was(corpus, options):
     assert_equal(take(data.batches(far), 2)[1:], take(data.batches(far + 1), 1))
 
 
-@pytest.mark.parametrize("masking", ["token", "whole_word"])
+@pytest.mark.parametrize("masking", ["token", "whole_word", "span"])
 def test_batch_size_and_threads_do_not_matter(corpus, masking):
     rows = rows_of(take(dataset(corpus, masking=masking).keyed_batches(), 60))
     for size, threads in ((5, 1), (64, 8)):
@@ -410,3 +412,55 @@ def test_packed_rows_of_bad_input(tmp_path, corpus):
     (tmp_path / "manifest.json").write_text(json.dumps(manifest))
     with pytest.raises(InputError, match=r"training-00001\.tfrecord is damaged"):
         dataset(folder, **PACKED)
+
+
+FALLING = {"next_sentence": False, "mask_selection_rate": 0.3, "final_mask_selection_rate": 0.1, "steps": 40}
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_the_rate_of_masks_falls_from_step_to_step(corpus, packed):
+    data = dataset(corpus, **FALLING, packed=packed)
+    steps = take(data.keyed_batches(), 60)
+    assert data.rows < 40 * 16 < steps[-1]["example_index"].size * 60  # over the border of an epoch
+    for step, batch in enumerate(steps):
+        rate = max(0.1, 0.3 - 0.2 * step / 40)
+        tokens = batch["padding_mask"].sum(1)
+        np.testing.assert_array_equal(batch["mask_weights"].sum(1), [max(1, round(rate * int(n))) for n in tokens])
+    # What was reached in one go is what a start from there gives, whole or shared out among workers.
+    assert_equal(take(data.keyed_batches(23), 3), steps[23:26])
+    shares = [take(data.keyed_batches(39, worker=worker, workers=2), 2) for worker in range(2)]
+    joined = [{name: np.concatenate([share[i][name] for share in shares]) for name in steps[0]} for i in range(2)]
+    assert_equal(joined, steps[39:41])
+    # Behind the last step it is a dataset of that rate, but for the slots.
+    constant = take(dataset(corpus, **{**FALLING, "mask_selection_rate": 0.1, "final_mask_selection_rate": None},
+                            packed=packed).keyed_batches(45), 1)  # fmt: skip
+    np.testing.assert_array_equal(constant[0]["token_ids"], steps[45]["token_ids"])
+
+
+def test_a_rate_as_a_function_of_the_step():
+    assert MaskRate(0.3, 0.15, 1000)([0, 500, 1000, 5000]).numpy().tolist() == pytest.approx([0.3, 0.225, 0.15, 0.15])
+
+
+def test_a_changing_rate_needs_steps_and_training(corpus):
+    for wrong in ({"steps": None}, {"split": "validation"}):
+        with pytest.raises(InputError, match="changes needs steps, and the training split"):
+            dataset(corpus, **{**FALLING, **wrong})
+
+
+def test_replacements_as_frequent_as_in_the_corpus(corpus):
+    manifest = Manifest.load(corpus)
+    counts = token_counts(corpus, manifest)
+    records = all_records(corpus)
+    np.testing.assert_array_equal(
+        counts, np.bincount(np.concatenate([r.token_ids for r in records]), minlength=manifest.vocabulary_size)
+    )
+    drawn = {}
+    for replacements in ("uniform", "unigram"):
+        rows = epoch_of(dataset(corpus, next_sentence=False, replacements=replacements))
+        changed = [row["token_ids"][(row["token_ids"] != row["original"]) & (row["token_ids"] != 4)] for row in rows]
+        drawn[replacements] = np.concatenate(changed)
+    # Tokens that do not occur are never drawn; the mean count of a drawn token is that of a token of the corpus.
+    assert (counts[drawn["uniform"]] == 0).any() and (counts[drawn["unigram"]] > 0).all()
+    wanted = (counts**2).sum() / counts.sum()
+    assert len(drawn["unigram"]) > 100 and counts[drawn["unigram"]].mean() == pytest.approx(wanted, rel=0.15)
+    assert counts[drawn["uniform"]].mean() < 0.95 * wanted

@@ -5,11 +5,13 @@ import sys
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
-from keras_mlm.errors import InputError
+from keras_mlm.errors import InputError, RunError
 from keras_mlm.export.export_options import ExportOptions
-from keras_mlm.export.onnx import export_onnx
+from keras_mlm.export.onnx import convert, export_onnx
 from keras_mlm.export.pretrainer_on_device import PretrainerOnDevice
+from keras_mlm.export.signature import Signature
 
 OPTIONS = ExportOptions(length=16, top_k=4, mask_slots=3)
 
@@ -51,3 +53,16 @@ def test_without_the_extra_the_way_out_is_named(make_model, tmp_path, monkeypatc
     with pytest.raises(InputError, match=r"keras-mlm\[onnx\]"):
         export_onnx(make_model(num_layers=1), str(tmp_path), OPTIONS)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.slow
+def test_what_onnx_lacks_is_named_with_its_layer():
+    pytest.importorskip("onnxruntime", reason="onnxruntime is not installed (the extra onnx)")
+
+    def function(a):
+        with tf.name_scope("strange_layer"):
+            return {"b": tf.math.betainc(a, a, a)}
+
+    signature = Signature("odd", function, (tf.TensorSpec([None], tf.float32, name="a"),), "", {}, {"a": [0.5]})
+    with pytest.raises(RunError, match=r"strange_layer/Betainc.*the SavedModel and TFLite"):
+        convert(signature)

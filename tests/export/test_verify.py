@@ -43,6 +43,10 @@ def test_nothing_to_verify_is_named(make_model, tmp_path):
         verify(str(tmp_path), model, ["the capital of france"])
     with pytest.raises(InputError, match="could be masked"):
         verify(str(tmp_path), model, ["zzz"])
+    with pytest.raises(InputError, match="BertPretrainer has no classes"):
+        verify(str(tmp_path), model, ["paris"], ["sport"])
+    with pytest.raises(InputError, match="either --labelled or --text"):
+        verify_export(str(tmp_path), labelled="dev.tsv", text=["text.txt"])
 
 
 @pytest.mark.slow
@@ -101,7 +105,7 @@ class TestTrainedModel:
 class TestClassifier:
     """A classifier that has learned its examples, exported in every format."""
 
-    @pytest.fixture(scope="class", params=["truncate", "windows"])
+    @pytest.fixture(scope="class", params=["truncate"])
     def folder(self, request, make_classifier, tmp_path_factory):
         for package in ("ai_edge_litert", "tf2onnx", "onnxruntime"):
             pytest.importorskip(package, reason=f"{package} is not installed (the extras tflite and onnx)")

@@ -167,7 +167,8 @@ def test_a_model_folder_goes_out_and_comes_back(folder_and_tensors, tmp_path):
 @pytest.mark.parametrize("multi_label", [True, False])
 def test_probabilities_with_a_temperature_are_the_same_there(sequence_folder, tmp_path, multi_label):
     start = load_hugging_face(sequence_folder)
-    model = BertTextClassifier(start.config, CLASSES, start.tokenizer, multi_label=multi_label, temperature=1.7)
+    head = {**start.head_config(), "multi_label": multi_label, "temperature": 1.7}
+    model = BertTextClassifier(start.config, tokenizer=start.tokenizer, **head)
     model.set_weights(start.get_weights())
     save_hugging_face(model, str(tmp_path / "out"))
     again = load_hugging_face(str(tmp_path / "out"))
@@ -180,7 +181,7 @@ def test_probabilities_with_a_temperature_are_the_same_there(sequence_folder, tm
 
 def test_a_rule_for_long_texts_that_others_lack_is_said(sequence_folder, tmp_path, caplog):
     start = load_hugging_face(sequence_folder)
-    model = BertTextClassifier(start.config, CLASSES, start.tokenizer, long_text="windows")
+    model = BertTextClassifier(start.config, CLASSES, start.tokenizer, long_text="windows", pooling="cls")
     with caplog.at_level(logging.WARNING):
         save_hugging_face(model, str(tmp_path / "out"))
     assert "takes the windows" in caplog.text
@@ -192,6 +193,15 @@ def test_the_encoder_alone_is_written_when_asked_for(sequence_folder, tmp_path):
     names = set(load_file(tmp_path / "encoder/model.safetensors"))
     assert "pooler.dense.weight" in names and "classifier.weight" not in names
     assert "id2label" not in json.loads((tmp_path / "encoder/config.json").read_text())
+
+
+def test_a_pooling_that_others_lack_is_refused(sequence_folder, tmp_path):
+    start = load_hugging_face(sequence_folder)
+    model = BertTextClassifier(start.config, CLASSES, start.tokenizer, pooling="cls_mean_max")
+    with pytest.raises(InputError, match="--pooling cls"):
+        save_hugging_face(model, str(tmp_path / "out"))
+    assert not (tmp_path / "out").exists()
+    save_hugging_face(model, str(tmp_path / "out"), architecture="BertModel")
 
 
 def test_a_class_that_the_model_is_not_is_refused(sequence_folder, pretraining_folder, tmp_path):
@@ -206,6 +216,17 @@ def test_a_class_that_the_model_is_not_is_refused(sequence_folder, pretraining_f
     with pytest.raises(InputError, match="can be written as BertForMaskedLM or BertModel, not as 'BertForPreTraining'"):
         save_hugging_face(without, str(tmp_path / "o"), architecture="BertForPreTraining")
     assert not (tmp_path / "o").exists()
+
+
+def test_a_pooling_that_others_do_not_have_is_refused(sequence_folder, tmp_path):
+    start = load_hugging_face(sequence_folder)
+    assert start.pooling == "cls"
+    model = BertTextClassifier(start.config, CLASSES, start.tokenizer, pooling="cls_mean_max")
+    with pytest.raises(InputError, match=r"pooling cls_mean_max is none that others know.*--pooling cls"):
+        save_hugging_face(model, str(tmp_path / "out"))
+    assert not (tmp_path / "out").exists()
+    save_hugging_face(model, str(tmp_path / "encoder"), architecture="BertModel")
+    assert "classifier.weight" not in load_file(tmp_path / "encoder/model.safetensors")
 
 
 @pytest.mark.parametrize("style", ["short_budget", "modern"])

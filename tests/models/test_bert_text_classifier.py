@@ -143,7 +143,7 @@ def test_weights_are_repetitions():
 
 
 def test_padding_is_in_no_mean_and_is_no_largest_value():
-    model = make()
+    model = make(pooling="cls_mean_max")
     (row,) = model.encode(TEXTS[:1])
     inputs = {name: row[name][None] for name in ("token_ids", "segment_ids")}
     inputs["padding_mask"] = np.ones(inputs["token_ids"].shape, bool)
@@ -280,7 +280,7 @@ def test_the_first_batches_of_two_epochs_differ_and_a_seed_gives_them_again():
 
 
 def test_a_loaded_classifier_is_the_saved_one(tmp_path):
-    model = make(norm="pre", position="rotary", long_text="head_tail", temperature=1.5)
+    model = make(norm="pre", position="rotary", long_text="head_tail", pooling="cls_mean_max", temperature=1.5)
     save_model(model, str(tmp_path / "topics"), metrics={"dev_accuracy": 0.5})
     loaded = load_model(str(tmp_path / "topics"))
     assert isinstance(loaded, BertTextClassifier)
@@ -298,7 +298,7 @@ def test_a_loaded_classifier_is_the_saved_one(tmp_path):
     save_model(model, str(tmp_path / "topics"))
     assert load_model(str(tmp_path / "topics")).temperature == 1.25
     with pytest.raises(InputError, match="long_text"):
-        save_model(make(norm="pre", position="rotary"), str(tmp_path / "topics"))
+        save_model(make(norm="pre", position="rotary", pooling="cls_mean_max"), str(tmp_path / "topics"))
 
 
 def test_a_folder_from_before_these_entries_is_read(tmp_path):
@@ -334,7 +334,7 @@ def test_a_classifier_is_no_pretrained_model_and_other_classes_are_another_model
         ({"head": "os.system"}, "head"),
         ({"long_text": "middle"}, "long_text"),
         ({"pooling": "median"}, "pooling"),
-        ({"pooling": "cls"}, "does not fit"),
+        ({"pooling": "cls_mean_max"}, "does not fit"),
         ({"multi_label": "yes"}, "multi_label"),
         ({"temperature": 0}, "temperature"),
         ({"temperature": True}, "temperature"),

@@ -65,7 +65,7 @@ def assert_equal_steps(found, wanted, cells):
             elif name.endswith("query_key_value/bias"):
                 # The gradient of a key's bias is 0 in exact arithmetic; Adam makes steps out of its rounding noise.
                 query, _, value = zip(np.split(a, 3), np.split(b, 3), strict=True)
-                assert relative(*query) < 1e-3 and relative(*value) < 1e-3
+                assert relative(*query) <= 1e-4 and relative(*value) <= 1e-4
             else:
                 limit = 1e-5 if cell.startswith("sgd") else 1e-4
                 assert relative(a, b) <= limit, (cell, name, relative(a, b))

@@ -56,7 +56,8 @@ def test_a_preset_of_keras_hub_and_back(convert, model_folder, tmp_path):
 
 
 def classifier_of(model_folder, folder, kind=BertTextClassifier):
-    model = kind.from_encoder(load_named(model_folder), ["no", "yes", "maybe"], length=12)
+    pooling = {"pooling": "cls"} if kind is BertTextClassifier else {}
+    model = kind.from_encoder(load_named(model_folder), ["no", "yes", "maybe"], length=12, **pooling)
     save_model(model, str(folder))
     return str(folder)
 

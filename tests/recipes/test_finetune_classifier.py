@@ -127,11 +127,17 @@ def test_an_imported_encoder_is_fine_tuned_and_goes_home_again(model, texts, tmp
     convert(source=str(model), target=f"hf:{tmp_path / 'encoder'}", architecture="BertModel")
     convert(source=f"hf:{tmp_path / 'encoder'}", target=str(tmp_path / "imported"))
     assert run("--model", tmp_path / "imported", "--train", texts / "train.tsv", "--length", "16", "--epochs", "8",
-               "--learning-rate", "0.01", "--output", tmp_path / "topics") == 0  # fmt: skip
+               "--learning-rate", "0.01", "--pooling", "cls", "--output", tmp_path / "topics") == 0  # fmt: skip
     assert json.loads((tmp_path / "topics/metrics.json").read_text())["dev_accuracy"] > 0.9
     figures = convert(source=str(tmp_path / "topics"), target=f"hf:{tmp_path / 'topics_hf'}")
     assert figures["written"]["logits"] == 0.0
     assert json.loads((tmp_path / "topics_hf/config.json").read_text())["id2label"] == {"0": "stone", "1": "water"}
+    # And a classifier that came in goes on with its own pooling, not with the default.
+    convert(source=f"hf:{tmp_path / 'topics_hf'}", target=str(tmp_path / "back"))
+    again = ["--model", tmp_path / "back", "--train", texts / "train.tsv", "--length", "16", "--epochs", "1"]
+    assert run(*again, "--output", tmp_path / "again") == 0
+    assert load_model(str(tmp_path / "again")).pooling == "cls"
+    assert run(*again, "--pooling", "cls_mean_max", "--output", tmp_path / "other") == 2
 
 
 def test_from_scratch_with_the_vocabulary_of_a_data_folder(texts, tmp_path):

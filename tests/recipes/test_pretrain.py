@@ -145,7 +145,8 @@ def test_auto_chooses_once_and_a_plan_writes_nothing(pretrain, data, tmp_path, c
     assert pretrain(**options, output=str(tmp_path / "planned"), minutes=600.0, plan=True) == {}
     assert not (tmp_path / "planned").exists()
     printed = capsys.readouterr().out
-    assert "size " in printed and "WARNING: the text repeats" in printed and "ends about" in printed
+    assert "chosen: --preset tiny --batch-size " in printed and "preset tiny, style modern: " in printed
+    assert "WARNING: the text repeats" in printed and "ends about" in printed
     with pytest.raises(InputError, match="give --minutes or --hours"):
         pretrain(**options, output=str(tmp_path / "steps"), steps=3)
     metrics = pretrain(**options, output=str(tmp_path / "auto"), minutes=0.05)

@@ -10,6 +10,7 @@ from keras_mlm.models.bert_pretrainer import BertPretrainer
 from keras_mlm.training.distribution import strategy_from
 
 MIRRORED = """
+import logging, sys
 import numpy as np, keras, tensorflow as tf
 from keras_mlm.config import BertConfig, PretrainingConfig
 from keras_mlm.errors import InputError
@@ -18,7 +19,7 @@ from keras_mlm.training.distribution import strategy_from
 from keras_mlm.training.optimizers import optimizer_from
 from keras_mlm.training.training_budget import TrainingBudget
 from keras_mlm.training.training_checkpoint import TrainingCheckpoint
-import sys
+logging.basicConfig(stream=sys.stdout)
 try:
     strategy_from("mirrored", batch_size=5)
 except InputError as error:
@@ -64,6 +65,7 @@ def test_two_logical_devices_train_save_and_resume(tmp_path):
         pytest.skip("with GPUs these are the devices")
     done = subprocess.run([sys.executable, "-c", MIRRORED, str(tmp_path)], capture_output=True, text=True, timeout=300)
     assert done.returncode == 0 and "trained" in done.stdout, done.stderr[-2000:]
+    assert "steps_per_execution does not work with several replicas: every step is executed alone" in done.stdout
 
 
 def test_the_default_strategy_is_one_device():

@@ -20,6 +20,8 @@ def test_what_is_given_stays_and_the_rest_follows_model_and_data():
     given = FineTuning.for_model(CONFIG, 100, epochs=2, dropout=0.0, layer_decay=None)
     assert (given.epochs, given.dropout, given.layer_decay) == (2, 0.0, tiny.layer_decay)
     assert FineTuning.for_model(CONFIG, 100, pretrained=False).layer_decay == 1.0
+    words = FineTuning.for_model(BertConfig.from_preset("tiny", vocabulary_size=9), 8000, tags=True)
+    assert words.batch_size < tiny.batch_size and words.dropout < tiny.dropout
 
 
 @pytest.mark.parametrize(

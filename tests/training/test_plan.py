@@ -32,7 +32,10 @@ def test_a_plan_says_what_a_budget_buys_and_warns_of_repetition():
     assert (plan.steps, plan.tokens, plan.epochs) == (3000, 3000 * 64 * 100, 192.0)
     assert "WARNING: the text repeats 192 times" in str(plan) and "25%" in str(plan)
     plan = Plan.make(PretrainingConfig(steps=100), paces=[0.2], **{**about, "peak_share": math.nan})
-    assert plan.seconds == pytest.approx(20) and "WARNING" not in str(plan)
+    assert plan.seconds == pytest.approx(20) and "teaches hardly" not in str(plan)
+    assert "WARNING: 100 steps are few" in str(plan)
+    plan = Plan.make(PretrainingConfig(steps=1000), paces=[0.2], **{**about, "epoch_rows": 10000})
+    assert "WARNING" not in str(plan)
     grown, paces = {"final_length": 512, "batch_size": 64}, [0.2, 0.4]
     assert Plan.make(PretrainingConfig(steps=100, **grown), paces=paces, **about).seconds == pytest.approx(22)
     assert Plan.make(PretrainingConfig(minutes=10, **grown), paces=paces, **about).steps == 2700 + 150

@@ -1,6 +1,6 @@
 """Picks, in every row of a batch, the positions to predict from random scores."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -8,6 +8,39 @@ import tensorflow as tf
 from keras_mlm.layers.preprocessing.preprocessing_layer import batch_and_width
 
 _HIGHEST = np.uint32(2**32 - 1)
+
+
+class Words(NamedTuple):
+    """The words of a batch. A row has as many columns for words as it has tokens, the later ones are empty.
+
+    Args:
+        numbers: int32 `(batch, width)`, each token's word, counted through the whole batch in steps of `width` a row.
+        sizes: int32 `(batch, width)`, how many candidates word w of a row has.
+    """
+
+    numbers: tf.Tensor
+    sizes: tf.Tensor
+
+
+def find_words(candidates: tf.Tensor, word_starts: tf.Tensor) -> Words:
+    """Return the words of rows.
+
+    Args:
+        candidates: bool `(batch, width)`; words count without the tokens that are none.
+        word_starts: bool `(batch, width)`.
+    """
+    batch, width = batch_and_width(candidates)
+    starts = tf.cast(word_starts, tf.int32)
+    numbers = tf.cumsum(starts, axis=1) - starts[:, :1]  # what precedes the first word start is a word, too
+    numbers += (tf.range(batch) * width)[:, None]
+    return Words(numbers, sum_by(numbers, tf.cast(candidates, tf.int32)))
+
+
+def sum_by(numbers: tf.Tensor, values: tf.Tensor) -> tf.Tensor:
+    """Return the sums of values with the same number, both `(batch, width)`; numbers count through the batch."""
+    batch, width = batch_and_width(values)
+    sums = tf.math.unsorted_segment_sum(tf.reshape(values, [-1]), tf.reshape(numbers, [-1]), batch * width)
+    return tf.reshape(sums, [batch, width])
 
 
 def select_tokens(scores: tf.Tensor, candidates: tf.Tensor, limit: tf.Tensor, slots: Any) -> tf.Tensor:
@@ -30,28 +63,21 @@ def select_tokens(scores: tf.Tensor, candidates: tf.Tensor, limit: tf.Tensor, sl
     return scores >= tf.maximum(lowest, np.uint32(1))[:, None]
 
 
-def select_words(scores: tf.Tensor, candidates: tf.Tensor, word_starts: tf.Tensor, limit: tf.Tensor) -> tf.Tensor:
+def select_words(scores: tf.Tensor, candidates: tf.Tensor, words: Words, limit: tf.Tensor) -> tf.Tensor:
     """Select whole words in the order of their scores; one that overflows the limit is skipped, later ones may fit.
 
     Args:
         scores: uint32 `(batch, width)`, random, at least 1; column w is the score of a row's word w.
-        candidates: bool `(batch, width)`; words count without the tokens that are none.
-        word_starts: bool `(batch, width)`.
+        candidates: bool `(batch, width)`, those that the words were found with.
+        words: `Words`.
         limit: int32 `(batch, 1)`, the most tokens to select.
 
     Returns:
         bool `(batch, width)`.
     """
     batch, width = batch_and_width(scores)
-    starts = tf.cast(word_starts, tf.int32)
-    words = tf.cumsum(starts, axis=1) - starts[:, :1]  # what precedes the first word start is a word, too
-    words += (tf.range(batch) * width)[:, None]
-    sizes = tf.math.unsorted_segment_sum(
-        tf.reshape(tf.cast(candidates, tf.int32), [-1]), tf.reshape(words, [-1]), batch * width
-    )
-    sizes = tf.reshape(sizes, [batch, width])
-    order = tf.math.top_k(tf.where(sizes > 0, scores, np.uint32(0)), width).indices
-    sizes = tf.gather(sizes, order, batch_dims=1)
+    order = tf.math.top_k(tf.where(words.sizes > 0, scores, np.uint32(0)), width).indices
+    sizes = tf.gather(words.sizes, order, batch_dims=1)
 
     def overflowing(kept: tf.Tensor) -> tf.Tensor:
         return kept & (tf.cumsum(tf.where(kept, sizes, 0), axis=1) > limit)
@@ -71,4 +97,4 @@ def select_words(scores: tf.Tensor, candidates: tf.Tensor, word_starts: tf.Tenso
         tf.reshape(tf.cast(kept, tf.int32), [-1]),
         [batch * width],
     )
-    return candidates & (tf.gather(by_word, words) > 0)
+    return candidates & (tf.gather(by_word, words.numbers) > 0)

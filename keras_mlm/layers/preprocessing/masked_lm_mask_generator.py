@@ -10,17 +10,22 @@ import tensorflow as tf
 
 from keras_mlm.errors import InputError
 from keras_mlm.layers.preprocessing import random_bits
-from keras_mlm.layers.preprocessing.mask_selection import select_tokens, select_words
+from keras_mlm.layers.preprocessing.mask_selection import find_words, select_tokens, select_words, sum_by
 from keras_mlm.layers.preprocessing.preprocessing_layer import (
     PreprocessingLayer,
     as_dense,
     as_tensor,
     batch_and_width,
 )
+from keras_mlm.layers.preprocessing.token_replacements import TokenReplacements
+from keras_mlm.layers.preprocessing.weighted_bits import weighted_bits
+from keras_mlm.layers.preprocessing.word_spans import word_spans
 
 # The bits of a score that tell positions apart: enough for rows of 8,190 tokens, and 19 bits are left to chance.
 _LOW = np.uint32(2**13 - 1)
 _WIDEST = int(_LOW) - 1
+# Where a row's draws of span lengths begin, behind those of its positions.
+_LENGTHS = int(_LOW) + 1
 
 
 @keras.saving.register_keras_serializable(package="keras_mlm")
@@ -47,19 +52,25 @@ class MaskedLMMaskGenerator(PreprocessingLayer):
         mask_token_rate: float, share of the selected tokens replaced by `mask_token_id`. Defaults to `0.8`.
         random_token_rate: float, share replaced by a random ordinary token. Defaults to `0.1`.
         seed: int. Defaults to `0`.
-        strategy: `"token"`, or `"whole_word"`: words are selected whole (the input needs `word_starts`); one that no
-            longer fits is skipped, never cut, and shorter ones still fill. Defaults to `"token"`.
+        strategy: `"token"`; `"whole_word"`: words are selected whole (the input needs `word_starts`), one that no
+            longer fits is skipped, never cut, and shorter ones still fill; or `"span"`: runs of 1 to 10 whole words,
+            their lengths geometric with p = 0.2, the last run cut to what fits. Defaults to `"token"`.
+        replacement_weights: sequence of float, one for each id of the vocabulary: how often it is drawn as a random
+            replacement, such as its count in the corpus; special tokens never are. Defaults to `None`, all alike.
 
     Call arguments:
         inputs: ids as list, tensor or ragged tensor, `(tokens,)` or `(batch, tokens)`; or a dict with `token_ids` and
-            any of `example_index` and `epoch` (`()` or `(batch,)`), `word_starts` and `padding_mask` (as `token_ids`).
+            any of `example_index` and `epoch` (`()` or `(batch,)`), `word_starts` and `padding_mask` (as `token_ids`),
+            `mask_selection_rate` (float, `()` or `(batch,)`, in place of the layer's), and `selection_weights` (float,
+            as `token_ids`): how often to select a token in relation to the others of its row, whose share stays. 0 is
+            never, 2 twice the chance at every draw; words and spans have the mean of their tokens.
 
     Returns:
         Dict of `token_ids` (shape and kind of the input), and `mask_positions` int32, `mask_ids` int32 and
         `mask_weights` float32, all `(..., mask_selection_length)`, sorted by position, unused slots 0.
 
     Raises:
-        InputError: arguments out of range, or whole words without `word_starts`.
+        InputError: arguments out of range, or whole words or spans without `word_starts`.
 
     Example:
         ```python
@@ -69,7 +80,8 @@ class MaskedLMMaskGenerator(PreprocessingLayer):
         ```
 
     References:
-        - [BERT](https://arxiv.org/abs/1810.04805), appendix A.1
+        - [BERT](https://arxiv.org/abs/1810.04805), appendix A.1; [SpanBERT](https://arxiv.org/abs/1907.10529)
+        - [Weighted random sampling](https://doi.org/10.1016/j.ipl.2005.11.003)
     """
 
     def __init__(
@@ -82,7 +94,8 @@ class MaskedLMMaskGenerator(PreprocessingLayer):
         mask_token_rate: float = 0.8,
         random_token_rate: float = 0.1,
         seed: int = 0,
-        strategy: Literal["token", "whole_word"] = "token",
+        strategy: Literal["token", "whole_word", "span"] = "token",
+        replacement_weights: Sequence[float] | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -94,8 +107,8 @@ class MaskedLMMaskGenerator(PreprocessingLayer):
             raise InputError(f"mask_selection_length must be at least 1, not {mask_selection_length}")
         if min(mask_token_rate, random_token_rate) < 0 or mask_token_rate + random_token_rate > 1:
             raise InputError("mask_token_rate and random_token_rate must be at least 0 and at most 1 together")
-        if strategy not in ("token", "whole_word"):
-            raise InputError(f"strategy must be 'token' or 'whole_word', not {strategy!r}")
+        if strategy not in ("token", "whole_word", "span"):
+            raise InputError(f"strategy must be 'token', 'whole_word' or 'span', not {strategy!r}")
         self.vocabulary_size = vocabulary_size
         self.mask_selection_rate = mask_selection_rate
         self.mask_token_id = mask_token_id
@@ -106,9 +119,11 @@ class MaskedLMMaskGenerator(PreprocessingLayer):
         self.seed = seed
         self.strategy = strategy
         special = np.unique(np.array(self.unselectable_token_ids, np.int32))
-        self._ordinary = np.setdiff1d(np.arange(vocabulary_size, dtype=np.int32), [*special, mask_token_id])
-        if random_token_rate and not len(self._ordinary):
-            raise InputError("every token is special: there is none to draw as a random replacement")
+        self.replacement_weights = None if replacement_weights is None else [float(w) for w in replacement_weights]
+        ordinary = np.setdiff1d(np.arange(vocabulary_size, dtype=np.int32), [*special, mask_token_id])
+        self._replacements = TokenReplacements(
+            ordinary, mask_token_id, mask_token_rate, random_token_rate, self.replacement_weights, vocabulary_size
+        )
         # float64 rounds a half as Python does, so the counts are the reference implementation's.
         self._limits = np.maximum(np.rint(mask_selection_rate * np.arange(_WIDEST + 1)), 1).astype(np.int32)
         # Special tokens stand together in most vocabularies: a few comparisons of runs cost less than a look-up.
@@ -128,8 +143,9 @@ class MaskedLMMaskGenerator(PreprocessingLayer):
         if isinstance(width, int) and width > _WIDEST:
             raise InputError(f"rows of at most {_WIDEST} tokens can be masked, not of {width}: cut them first")
         slots = self._slots(token_ids)
-        bits = random_bits.random_bits(self._keys(features, token_ids, valid), _positions(token_ids))
-        selected = self._select(token_ids, valid, features.get("word_starts"), bits, slots)
+        keys = self._keys(features, token_ids, valid)
+        bits = random_bits.random_bits(keys, _positions(token_ids))
+        selected = self._select(token_ids, valid, features, keys, bits, slots)
         # Places count through the whole batch: one number a token is found and looked up faster than two.
         flat_ids = tf.reshape(token_ids, [-1])
         places = tf.where(tf.reshape(selected, [-1]))
@@ -161,42 +177,53 @@ class MaskedLMMaskGenerator(PreprocessingLayer):
         return random_bits.row_keys(random_bits.MASKS, self.seed, *columns)
 
     def _select(
-        self, token_ids: tf.Tensor, valid: tf.Tensor, word_starts: Any, bits: tf.Tensor, slots: Any
-    ) -> tf.Tensor:
-        tokens = tf.reduce_sum(tf.cast(valid, tf.int32), axis=1, keepdims=True)
-        limit = tf.minimum(tf.gather(self._limits, tokens), slots)
+        self, token_ids: tf.Tensor, valid: tf.Tensor, features: dict[str, Any], keys: tf.Tensor, bits: tf.Tensor,
+        slots: Any,
+    ) -> tf.Tensor:  # fmt: skip
+        limit = tf.minimum(self._limit(valid, features.get("mask_selection_rate")), slots)
         candidates = valid
         for first, last in self._special_runs:
             # Ids are never negative: a run from 0 needs one comparison.
             candidates &= (token_ids < first) | (token_ids > last) if first else token_ids > last
-        # The lowest bits give way to the position, so that no two scores of a row are alike and none is 0.
-        scores = (bits & ~_LOW) | (tf.cast(_positions(token_ids) + 1, tf.uint32) & _LOW)
+        weights, positions = None, tf.cast(_positions(token_ids), tf.uint32)
+        if features.get("selection_weights") is not None:
+            weights = as_dense(features["selection_weights"], tf.float32)[0]
+            candidates &= weights > 0
+            weights = tf.where(candidates, weights, 0)
+        # The lowest bits of a score give way to the position, so that no two of a row are alike and none is 0.
+        places = (positions + np.uint32(1)) & _LOW
         if self.strategy == "token":
-            return select_tokens(scores, candidates, limit, slots)
-        if word_starts is None:
-            raise InputError('strategy="whole_word" needs word_starts beside token_ids')
-        return select_words(scores, candidates, as_dense(word_starts, tf.bool)[0], limit)
+            bits = bits if weights is None else weighted_bits(bits, weights)
+            return select_tokens((bits & ~_LOW) | places, candidates, limit, slots)
+        if features.get("word_starts") is None:
+            raise InputError(f'strategy="{self.strategy}" needs word_starts beside token_ids')
+        words = find_words(candidates, as_dense(features["word_starts"], tf.bool)[0])
+        sizes, sums = words.sizes, None if weights is None else sum_by(words.numbers, weights)
+        if self.strategy == "span":
+            # The words of a span have its score, from left to right: they are selected one after the other.
+            places = (_LOW - positions) & _LOW
+            spans = word_spans(random_bits.random_bits(keys, _positions(token_ids) + _LENGTHS), words.sizes)
+            if sums is not None:
+                batch, width = batch_and_width(spans)
+                sizes, sums = (sum_by(spans + (tf.range(batch) * width)[:, None], part) for part in (sizes, sums))
+        if sums is not None:
+            bits = weighted_bits(bits, sums / tf.cast(tf.maximum(sizes, 1), tf.float32))
+        if self.strategy == "span":
+            bits = tf.gather(bits, spans, batch_dims=1)
+        return select_words((bits & ~_LOW) | places, candidates, words, limit)
 
-    def _replacements(self, labels: tf.Tensor, bits: tf.Tensor) -> tf.Tensor:
-        # What is selected has the highest bits of its row. A product with an odd number, which wraps around, spreads
-        # any range of numbers evenly over all of them again.
-        draw = bits * random_bits.SPREAD
-        # One draw decides both: below the first threshold [MASK], and above it, within the span, a random token by
-        # its place there. What is below the threshold wraps around and lies outside the span.
-        threshold, span = (
-            np.uint32(min(round(rate * 2**32), 2**32 - 1)) for rate in (self.mask_token_rate, self.random_token_rate)
-        )
-        new = tf.where(draw < threshold, self.mask_token_id, labels)
-        if span:
-            place = draw - threshold
-            drawn = tf.cast(tf.minimum(place, span - np.uint32(1)), tf.float64) * (len(self._ordinary) / float(span))
-            new = tf.where(place < span, tf.gather(self._ordinary, tf.cast(drawn, tf.int32)), new)
-        return new
+    def _limit(self, valid: tf.Tensor, rate: Any) -> tf.Tensor:
+        tokens = tf.reduce_sum(tf.cast(valid, tf.int32), axis=1, keepdims=True)
+        if rate is None:
+            return tf.gather(self._limits, tokens)
+        wanted = tf.math.rint(tf.reshape(tf.cast(rate, tf.float64), [-1, 1]) * tf.cast(tokens, tf.float64))
+        return tf.maximum(tf.cast(wanted, tf.int32), 1)
 
     def get_config(self) -> dict[str, Any]:
         """Return the constructor's arguments."""
         names = ("vocabulary_size", "mask_selection_rate", "mask_token_id", "mask_selection_length",
-                 "unselectable_token_ids", "mask_token_rate", "random_token_rate", "seed", "strategy")  # fmt: skip
+                 "unselectable_token_ids", "mask_token_rate", "random_token_rate", "seed", "strategy",
+                 "replacement_weights")  # fmt: skip
         return {**super().get_config(), **{name: getattr(self, name) for name in names}}
 
 

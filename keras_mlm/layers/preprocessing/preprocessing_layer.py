@@ -32,9 +32,16 @@ class PreprocessingLayer(keras.layers.Layer):
 def as_tensor(rows: Any) -> Any:
     """Return a number, a row or a batch of rows as a tensor; ragged if it was ragged or a nested list."""
     if isinstance(rows, list):
-        nested = any(isinstance(row, list) for row in rows)
-        return tf.ragged.constant(rows) if nested else tf.convert_to_tensor(np.array(rows, np.int64))
+        if any(isinstance(row, list) for row in rows):
+            return tf.ragged.constant(rows)
+        return tf.convert_to_tensor(np.array(rows, np.float64 if _has_floats(rows) else np.int64))
+    if isinstance(rows, float):
+        return tf.constant(rows, tf.float64)
     return rows if isinstance(rows, tf.RaggedTensor) else tf.convert_to_tensor(rows)
+
+
+def _has_floats(rows: list[Any]) -> bool:
+    return any(isinstance(number, (float, np.floating)) for number in rows)
 
 
 def batch_and_width(rows: tf.Tensor) -> tuple[Any, Any]:

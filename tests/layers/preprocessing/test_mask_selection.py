@@ -3,7 +3,7 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from keras_mlm.layers.preprocessing.mask_selection import select_tokens, select_words
+from keras_mlm.layers.preprocessing.mask_selection import find_words, select_tokens, select_words
 
 WIDTH = 24
 
@@ -32,7 +32,8 @@ def test_whole_words_are_what_the_loop_selects(seed, limit, start_share, candida
     candidates = rng.random((8, WIDTH)) < candidate_share
     starts = rng.random((8, WIDTH)) < start_share
     limits = np.minimum(limit + np.arange(8), 12).astype(np.int32)[:, None]
-    found = select_words(tf.constant(scores), tf.constant(candidates), tf.constant(starts), tf.constant(limits))
+    words = find_words(tf.constant(candidates), tf.constant(starts))
+    found = select_words(tf.constant(scores), tf.constant(candidates), words, tf.constant(limits))
     for row in range(8):
         assert np.flatnonzero(found[row]).tolist() == greedy(scores[row], candidates[row], starts[row], limits[row])
 

@@ -11,7 +11,8 @@ from keras_mlm.layers.preprocessing.masked_lm_mask_generator import MaskedLMMask
 VOCABULARY, MASK, SLOTS = 200, 4, 20
 SPECIAL = [0, 1, 2, 3, 4]
 ROWS, LENGTH = 1200, 128
-GOLDEN = ["9a5525aa7ed2e496", "c3ff6a90e9316960"]
+STRATEGIES = ["token", "whole_word", "span"]
+GOLDEN = ["9a5525aa7ed2e496", "c3ff6a90e9316960", "15deb209723f47fa"]
 
 
 def masker(**options):
@@ -46,7 +47,7 @@ def arrays(outputs):
     return {name: value.numpy() for name, value in outputs.items()}
 
 
-@pytest.mark.parametrize("strategy", ["token", "whole_word"])
+@pytest.mark.parametrize("strategy", STRATEGIES)
 def test_statistics_over_100_000_tokens(rows, strategy):
     out = arrays(masker(strategy=strategy)(rows))
     original, valid = rows["token_ids"], rows["padding_mask"]
@@ -94,8 +95,9 @@ def test_statistics_over_100_000_tokens(rows, strategy):
     assert 130 < chi_square < 270  # 194 degrees of freedom, deviation 20
 
 
-def test_whole_words_are_whole_and_fill_the_budget(rows):
-    out = arrays(masker(strategy="whole_word")(rows))
+@pytest.mark.parametrize("strategy", ["whole_word", "span"])
+def test_whole_words_are_whole_and_fill_the_budget(rows, strategy):
+    out = arrays(masker(strategy=strategy)(rows))
     selected = np.zeros((ROWS, LENGTH), bool)
     row, slot = np.nonzero(out["mask_weights"])
     selected[row, out["mask_positions"][row, slot]] = True
@@ -120,6 +122,65 @@ def test_a_word_longer_than_the_budget_is_skipped_not_cut():
     assert out["token_ids"].numpy().tolist() == [2, *range(10, 18), 3]
 
 
+def runs(selected):
+    """Return the lengths of all runs of true."""
+    edges = np.diff(np.pad(selected.astype(int), [(0, 0), (1, 1)]), axis=1)
+    return np.flatnonzero(edges.ravel() < 0) - np.flatnonzero(edges.ravel() > 0)
+
+
+def test_spans_are_what_the_definition_gives():
+    """Words of one token: rows are cut into spans, these are taken in random order, the last one up to the budget.
+
+    What is seen are runs: spans that touch are one. Their lengths are compared with those of another program that does
+    the same word by word with other random numbers.
+    """
+    count, width, special = 4000, 64, [0, 30, 31, 63]
+    rng = np.random.default_rng(3)
+    ids = rng.integers(5, VOCABULARY, (count, width))
+    ids[:, special] = [2, 3, 2, 3]
+    row = {"token_ids": ids, "word_starts": np.ones_like(ids, bool), "example_index": np.arange(count)}
+    out = arrays(masker(strategy="span")(row))
+    assert (out["mask_weights"].sum(1) == 10).all()
+    found = np.zeros((count, width), bool)
+    np.put_along_axis(found, out["mask_positions"][:, :10], True, axis=1)
+
+    shares = 0.8 ** np.arange(10)
+    wanted = np.zeros((5 * count, width), bool)
+    for selected in wanted:
+        lengths = iter(rng.choice(np.arange(1, 11), width, p=shares / shares.sum()))
+        spans, left = [], 0
+        for position in range(width):
+            if position in special:
+                spans.append([])
+                continue
+            if not left:
+                spans.append([])
+                left = next(lengths)
+            spans[-1].append(position)
+            left -= 1
+        order = [position for span in rng.permutation(len(spans)) for position in spans[span]]
+        selected[order[:10]] = True
+    ours, theirs = (np.bincount(np.minimum(runs(mask), 10), minlength=11)[1:] for mask in (found, wanted))
+    total = (ours + theirs) / (ours + theirs).sum()
+    chi_square = sum(((n - n.sum() * total) ** 2 / (n.sum() * total)).sum() for n in (ours, theirs))
+    assert chi_square < 27.9  # 9 degrees of freedom, one in a thousand
+    assert ours.sum() > 8000
+
+
+def test_spans_of_words_are_cut_only_by_the_budget_and_never_scattered(rows):
+    """Of ten selected words of whole words alone, two in a row stand side by side; of spans most do."""
+    words = np.cumsum(rows["word_starts"], 1)
+    neighbours = {}
+    for strategy in ("whole_word", "span"):
+        out = arrays(masker(strategy=strategy)(rows))
+        used = out["mask_weights"] == 1
+        row, slot = np.nonzero(used)
+        word = words[row, out["mask_positions"][row, slot]]
+        keys = np.unique(row * 1000 + word)
+        neighbours[strategy] = np.isin(keys + 1, keys).mean()
+    assert neighbours["whole_word"] < 0.2 and neighbours["span"] > 0.6
+
+
 def test_every_position_is_as_likely():
     ids = np.random.default_rng(1).integers(5, VOCABULARY, (4000, 40))
     out = arrays(masker()({"token_ids": ids, "example_index": np.arange(4000)}))
@@ -133,7 +194,7 @@ def test_no_candidates_no_masks():
     assert not out["mask_weights"].any() and out["token_ids"].tolist() == [[2, 3, 0], [0, 0, 0]]
 
 
-@pytest.mark.parametrize("strategy", ["token", "whole_word"])
+@pytest.mark.parametrize("strategy", STRATEGIES)
 def test_epochs_differ_and_keys_decide(rows, strategy):
     layer = masker(strategy=strategy)
     first, again, other = (arrays(layer({**rows, "epoch": epoch})) for epoch in (0, np.zeros(ROWS, np.int64), 1))
@@ -151,11 +212,89 @@ def test_epochs_differ_and_keys_decide(rows, strategy):
     assert (seeded["mask_positions"] != first["mask_positions"]).mean() > 0.5
 
 
-@pytest.mark.parametrize("strategy", ["token", "whole_word"])
+def selected_of(out, width=LENGTH):
+    selected = np.zeros((len(out["mask_weights"]), width), bool)
+    row, slot = np.nonzero(out["mask_weights"])
+    selected[row, out["mask_positions"][row, slot]] = True
+    return selected
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_weights_decide_how_often_and_the_share_stays(rows, strategy):
+    """A third of the tokens weighs twice as much, a tenth nothing; words are of one weight, as in use."""
+    words = np.cumsum(rows["word_starts"], 1) + LENGTH * np.arange(ROWS)[:, None]
+    kind = np.random.default_rng(4).choice(4, LENGTH * (ROWS + 1), p=[0.1, 0.3, 0.3, 0.3])[words]
+    weights = np.array([0, 1, 1, 2], np.float32)[kind]
+    selected = selected_of(arrays(masker(strategy=strategy)({**rows, "selection_weights": weights})))
+    valid = rows["padding_mask"]
+    ordinary = valid & ~np.isin(rows["token_ids"], SPECIAL)
+    assert not selected[(weights == 0) | ~ordinary].any()
+    assert abs(selected.sum() / valid.sum() - 0.15) < 0.002
+    never, once, again, twice = (selected[ordinary & (kind == k)].mean() for k in range(4))
+    assert never == 0 and abs(once - again) < 0.01
+    # Drawing without replacement has less than twice the chance in the end: another program's draws, one by one.
+    rng = np.random.default_rng(5)
+    chances = []
+    for _ in range(400):
+        drawn = rng.choice(90, 15, replace=False, p=np.repeat([1 / 120, 2 / 120], [60, 30]))
+        chances.append([(drawn < 60).sum() / 60, (drawn >= 60).sum() / 30])
+    wanted = np.divide(*np.mean(chances, 0)[::-1])
+    assert 1.75 < wanted < 1.95
+    # Spans hold words of several weights: what they mix comes closer together.
+    assert abs(twice / once - wanted) < 0.12 if strategy != "span" else 1.1 < twice / once < wanted
+
+
+def test_a_weighted_word_is_whole_but_for_what_weighs_nothing(rows):
+    weights = np.random.default_rng(6).choice([0.0, 0.5, 3.0], (ROWS, LENGTH), p=[0.1, 0.5, 0.4])
+    selected = selected_of(arrays(masker(strategy="whole_word")({**rows, "selection_weights": weights})))
+    words = np.cumsum(rows["word_starts"], 1) + LENGTH * np.arange(ROWS)[:, None]
+    candidates = rows["padding_mask"] & ~np.isin(rows["token_ids"], SPECIAL) & (weights > 0)
+    sizes = np.bincount(words[candidates], minlength=words.max() + 1)
+    chosen = np.bincount(words[selected], minlength=words.max() + 1)
+    assert ((chosen == 0) | (chosen == sizes)).all() and chosen.sum() > 10_000
+
+
+def test_a_rate_of_its_own_for_each_row(rows):
+    rates = np.where(np.arange(ROWS) % 2, 0.3, 0.05)
+    layer = MaskedLMMaskGenerator(VOCABULARY, 0.15, MASK, 39, SPECIAL)
+    out = arrays(layer({**rows, "mask_selection_rate": rates}))
+    ordinary = (rows["padding_mask"] & ~np.isin(rows["token_ids"], SPECIAL)).sum(1)
+    wanted = np.array([max(1, round(r * int(n))) for r, n in zip(rates, rows["padding_mask"].sum(1), strict=True)])
+    np.testing.assert_array_equal(out["mask_weights"].sum(1), np.minimum(wanted, np.minimum(ordinary, 39)))
+    # The rate of the layer, given with each row or once, is the rate of the layer.
+    np.testing.assert_array_equal(layer({**rows, "mask_selection_rate": 0.15})["token_ids"], layer(rows)["token_ids"])
+
+
+def test_replacements_follow_their_weights(rows):
+    weights = np.arange(VOCABULARY) % 4
+    out = arrays(masker(replacement_weights=weights)(rows))
+    default = arrays(masker()(rows))
+    np.testing.assert_array_equal(out["mask_positions"], default["mask_positions"])
+    np.testing.assert_array_equal(out["token_ids"] == MASK, default["token_ids"] == MASK)
+    changed = (out["token_ids"] != rows["token_ids"]) & (out["token_ids"] != MASK)
+    drawn = out["token_ids"][changed]
+    assert not np.isin(drawn, SPECIAL).any() and len(drawn) > 1300
+    counts = np.bincount(drawn % 4, minlength=4)
+    wanted = np.bincount(np.arange(5, VOCABULARY) % 4, np.arange(5, VOCABULARY) % 4, minlength=4)
+    wanted *= counts.sum() / wanted.sum()
+    assert counts[0] == 0 and (((counts - wanted) ** 2)[1:] / wanted[1:]).sum() < 13.8  # 2 degrees, one in a thousand
+
+
+def test_weights_from_plain_lists():
+    ids, weights = [2, 10, 11, 12, 13, 3], [1.0, 0.0, 0.0, 0.5, 0.0, 1.0]
+    out = masker()({"token_ids": ids, "selection_weights": weights, "mask_selection_rate": 0.9})
+    assert out["mask_positions"].numpy().tolist()[:2] == [3, 0] and out["mask_weights"].numpy().sum() == 1
+    out = masker()({"token_ids": [ids, ids[:4]], "selection_weights": [weights, weights[:4]]})
+    assert out["mask_positions"].numpy()[:, 0].tolist() == [3, 3]
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
 @pytest.mark.parametrize("keyed", [True, False])
-def test_eager_rows_batches_and_threads_agree(rows, strategy, keyed):
-    names = ["token_ids", "word_starts"] + ["example_index", "epoch"] * keyed
-    part = {name: rows[name][:60] for name in names}
+@pytest.mark.parametrize("weighted", [True, False])
+def test_eager_rows_batches_and_threads_agree(rows, strategy, keyed, weighted):
+    names = ["token_ids", "word_starts"] + ["selection_weights"] * weighted + ["example_index", "epoch"] * keyed
+    weights = np.random.default_rng(8).choice([0.0, 0.3, 1, 2], (ROWS, LENGTH)).astype(np.float32)
+    part = {name: value[:60] for name, value in {**rows, "selection_weights": weights}.items() if name in names}
     layer = masker(strategy=strategy)
     expected = arrays(layer(part))
     dataset = tf.data.Dataset.from_tensor_slices(part)
@@ -170,7 +309,7 @@ def test_eager_rows_batches_and_threads_agree(rows, strategy, keyed):
         for name, value in expected.items():
             np.testing.assert_array_equal(result[name], value, err_msg=f"{way}: {name}")
     lengths = rows["padding_mask"][:60].sum(1)
-    ragged = {name: tf.RaggedTensor.from_tensor(part[name], lengths) for name in names[:2]}
+    ragged = {name: tf.RaggedTensor.from_tensor(part[name], lengths) for name in names[: 2 + weighted]}
     result = layer({**part, **ragged})
     assert isinstance(result["token_ids"], tf.RaggedTensor)
     np.testing.assert_array_equal(result["token_ids"].to_tensor(shape=(60, LENGTH)), expected["token_ids"])
@@ -214,7 +353,7 @@ def test_golden_masks():
     """A change here changes every run: it needs an entry in the CHANGELOG."""
     ids = np.arange(5, 197).reshape(2, 96) % 195 + 5
     digests = []
-    for strategy in ("token", "whole_word"):
+    for strategy in STRATEGIES:
         out = masker(strategy=strategy, seed=7)(
             {"token_ids": ids, "word_starts": ids % 3 == 0, "example_index": [11, 2**33], "epoch": [2, 3]}
         )
@@ -226,7 +365,7 @@ def test_golden_masks():
 
 
 def test_config_round_trip():
-    layer = masker(strategy="whole_word", seed=9)
+    layer = masker(strategy="span", seed=9, replacement_weights=np.arange(VOCABULARY))
     copy = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(layer))
     assert copy.get_config() == layer.get_config()
 
@@ -240,6 +379,9 @@ def test_config_round_trip():
         ({"mask_token_rate": 0.8, "random_token_rate": 0.3}, "at most 1"),
         ({"strategy": "sentence"}, "strategy"),
         ({"unselectable_token_ids": list(range(200))}, "every token is special"),
+        ({"replacement_weights": [1.0]}, "replacement_weights must be 200 numbers"),
+        ({"replacement_weights": [-1.0] * 200}, "replacement_weights must be 200 numbers"),
+        ({"replacement_weights": [1.0] + [0.0] * 199}, "no ordinary token to draw"),
     ],
 )
 def test_bad_arguments(change, message):
@@ -248,6 +390,7 @@ def test_bad_arguments(change, message):
         MaskedLMMaskGenerator(**{**good, **change})
 
 
-def test_whole_words_need_word_starts():
+@pytest.mark.parametrize("strategy", ["whole_word", "span"])
+def test_whole_words_need_word_starts(strategy):
     with pytest.raises(ValueError, match="needs word_starts"):
-        masker(strategy="whole_word")([5, 6, 7])
+        masker(strategy=strategy)([5, 6, 7])
