@@ -43,7 +43,8 @@ def evaluate(
     metrics = evaluate_masked_lm(bert, dataset, Yardsticks.from_folder(data)) | cloze(bert, data)
     write_metrics(model, metrics)
     print(report(metrics))
-    print(f"\nWritten to {model}/metrics.json and {model}/README.md")
+    print(f"\nWritten to {model}/metrics.json and {model}/README.md; to see them beside the curves:")
+    print(f"python recipes/report.py --model {model}")
     return metrics
 
 

@@ -1,6 +1,7 @@
 """Fine-tune a BERT to classify texts or pairs: arguments ▶ library calls ▶ model.fit ▶ what was learned."""
 
 import dataclasses
+from collections import Counter
 from pathlib import Path
 from typing import Any, Literal
 
@@ -92,6 +93,8 @@ def finetune_classifier(
     from keras_mlm.evaluation.confusion_picture import save_confusion_picture
     from keras_mlm.model_folder import load_model, save_model
     from keras_mlm.models.bert_text_classifier import BertTextClassifier
+    from keras_mlm.report.report_updates import ReportUpdates
+    from keras_mlm.report.run_report import write_report
     from keras_mlm.starting_model import starting_model
     from keras_mlm.training.fine_tuning import FineTuning
     from keras_mlm.training.run_folder import RunFolder
@@ -140,18 +143,23 @@ def finetune_classifier(
 
     best_by = "micro_f1" if label_separator is not None else "accuracy"
     run.begin(settings)
+    run.keep("data", {
+        name: {"examples": len(examples), "most frequent classes": dict(
+            Counter(label for example in examples for label in example.labels).most_common(20))}
+        for name, examples in sets.items()
+    })  # fmt: skip
     log = SeedLog(run, f"dev_{best_by}")
     for seed in range(len(log.figures), seeds):
         keras.utils.set_random_seed(seed)
         classifier = starting_model(BertTextClassifier, classes, **source, dropout=tuning.dropout, **head)
         classifier.compile(tuning.optimizer(classifier.config))
-        callbacks = tuning.callbacks(rows["train"], dev_scores, best_by)
+        callbacks = tuning.callbacks(rows["train"], dev_scores, best_by, f"{run.logs}/seed-{seed}")
         classifier.fit(
             labelled_batches(rows["train"], truth["train"], batch_size=tuning.batch_size, seed=seed, weights=weights),
             epochs=tuning.epochs,
             shuffle=False,  # the batches have their own order
             verbose=tuning.verbose,
-            callbacks=callbacks,
+            callbacks=[*callbacks, ReportUpdates(output, samples=not no_samples)],
         )
         figures = {"epochs": callbacks[1].epoch + 1.0}
         for name in set(sets) - {"train"}:
@@ -175,14 +183,16 @@ def finetune_classifier(
     answer = classifier.predictions(classifier.text_logits(rows[last]))
     texts = [] if no_samples else [example.text for example in sets[last]]
     print(f"\non {last}, {report.full_report(classes, truth[last], answer.probabilities, texts)}\n")
+    run.keep("answers", report.answers_record(classes, truth[last], answer.probabilities, texts))
     if label_separator is None:
         save_confusion_picture(f"{output}/confusion.png", classes, truth[last], answer.probabilities.argmax(axis=1))
     if predictions is not None:
         report.write_predictions(predictions, sets[last], answer, label_separator)
     run.finish(metrics)
+    write_report(output, samples=not no_samples)
     for name, value in sorted(metrics.items()):
         print(f"  {name:<32} {value:>10.4f}")
-    print(f"written to {output}")
+    print(f"written to {output}; to look at: {output}/report.html")
     return metrics
 
 

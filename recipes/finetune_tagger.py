@@ -2,6 +2,7 @@
 
 import dataclasses
 import hashlib
+from collections import Counter
 from pathlib import Path
 from typing import Any, Literal
 
@@ -82,6 +83,8 @@ def finetune_tagger(
     from keras_mlm.evaluation.confusion_picture import save_confusion_picture
     from keras_mlm.model_folder import load_model, save_model
     from keras_mlm.models.bert_token_classifier import BertTokenClassifier
+    from keras_mlm.report.report_updates import ReportUpdates
+    from keras_mlm.report.run_report import write_report
     from keras_mlm.starting_model import starting_model
     from keras_mlm.tokenizers.word_piece_tokenizer import WordPieceTokenizer
     from keras_mlm.training.fine_tuning import FineTuning
@@ -133,18 +136,23 @@ def finetune_tagger(
 
     best_by = "f1" if spans else "accuracy"
     run.begin(settings)
+    run.keep("data", {
+        name: {"sentences": len(of_set), "words": sum(map(len, of_set)),
+               "tags": dict(Counter(tag for tags in truth[name] for tag in tags).most_common(40))}
+        for name, of_set in words.items()
+    })  # fmt: skip
     log = SeedLog(run, f"dev_{best_by}")
     for seed in range(len(log.figures), seeds):
         keras.utils.set_random_seed(seed)
         tagger = starting_model(BertTokenClassifier, classes, **source, dropout=tuning.dropout, length=length)
         tagger.compile(tuning.optimizer(tagger.config))
-        callbacks = tuning.callbacks(rows, dev_scores, best_by)
+        callbacks = tuning.callbacks(rows, dev_scores, best_by, f"{run.logs}/seed-{seed}")
         tagger.fit(
             labelled_batches(rows, labels, batch_size=tuning.batch_size, seed=seed),
             epochs=tuning.epochs,
             shuffle=False,  # the batches have their own order
             verbose=tuning.verbose,
-            callbacks=callbacks,
+            callbacks=[*callbacks, ReportUpdates(output, samples=not no_samples)],
         )
         figures = {"epochs": callbacks[1].epoch + 1.0}
         for name in set(sets) - {"train"}:
@@ -161,14 +169,16 @@ def finetune_tagger(
     last = "test" if "test" in sets else "dev"
     answer = tagger.predict_windows(windows[last])
     print(f"\non {last}, {report.full_report(sets[last], answer, spans=spans, texts=not no_samples)}\n")
+    run.keep("answers", report.answers_record(sets[last], answer, classes, spans=spans, texts=not no_samples))
     numbers = [tagger.class_numbers([tag for tags in of for tag in tags]) for of in (truth[last], answer.tags)]
     save_confusion_picture(f"{output}/confusion.png", classes, *numbers)
     if predictions is not None:
         report.write_predictions(predictions, sets[last], answer.tags)
     run.finish(metrics)
+    write_report(output, samples=not no_samples)
     for name, value in sorted(metrics.items()):
         print(f"  {name:<32} {value:>10.4f}")
-    print(f"written to {output}")
+    print(f"written to {output}; to look at: {output}/report.html")
     return metrics
 
 

@@ -8,8 +8,8 @@ from keras_mlm import command_line
 STEPS_PER_EPOCH = 100
 # How many masked sentences are filled again and again.
 SAMPLES = 8
-# Steps between points of the curves, and held-out batches that each held-out point is the mean of.
-CURVE_STEPS, HELD_OUT_BATCHES = 20, 4
+# Steps between points of the curves, and held-out rows that each held-out point is the mean over.
+CURVE_STEPS, HELD_OUT_ROWS = 20, 256
 # Of a model that knows a language already: 2e-5 to 5e-5 are usual, and with more it forgets.
 CONTINUED_RATE = 5e-5
 
@@ -229,7 +229,7 @@ def pretrain(
         start = f", from step {budget.step:,}" if place else ""
         say(f"{model.count_params():,} parameters, {datasets[budget.stage].rows:,} rows an epoch{start}")
         held_out = {"steps": -(-validation.rows // training.batch_size), "verbose": 0, "return_dict": True}
-        few = {**held_out, "steps": min(HELD_OUT_BATCHES, held_out["steps"])}
+        few = {**held_out, "steps": min(-(-HELD_OUT_ROWS // training.batch_size), held_out["steps"])}
 
         def measure() -> dict[str, float]:
             return model.evaluate(worker_batches(validation, devices), **few)

@@ -52,6 +52,7 @@ def quickstart(
 
     from keras_mlm.evaluation.cloze import example_to_type
     from keras_mlm.model_folder import load_model, read_metrics, write_metrics
+    from keras_mlm.report.run_report import write_report
 
     done = read_metrics(folder)
     if "unigram_perplexity" in done:
@@ -73,6 +74,7 @@ def quickstart(
 
     if "total_seconds" not in done:
         metrics = write_metrics(folder, {"total_seconds": round(time.time() - start, 1)})
+    page = write_report(folder)
     again = f'make quickstart TEXT="{" ".join(text)}"' if text else "make quickstart"
     stage(f"Done in {time.time() - start:.0f} seconds")
     print(f"""\
@@ -83,7 +85,7 @@ def quickstart(
 
 Try it:       .venv/bin/python recipes/fill_mask.py --model {folder} "{example_to_type(model.tokenizer, data)}"
 Train longer: {again} FRESH=1 MINUTES=30
-See curves:   .venv/bin/tensorboard --logdir {folder}/run/logs""")
+See the run:  open {page} in a browser; .venv/bin/tensorboard --logdir {folder}/run/logs""")
     return metrics
 
 

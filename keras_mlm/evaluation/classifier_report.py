@@ -58,6 +58,40 @@ def full_report(classes: Sequence[str], truth: np.ndarray, probabilities: np.nda
 
 def class_table(classes: Sequence[str], truth: np.ndarray, probabilities: np.ndarray) -> str:
     """Return precision, recall and F1 of every class as a table, the worst F1 first; arguments as below."""
+    rows = [
+        [name, *(f"{value:.3f}" for value in values), count]
+        for name, *values, count in _class_rows(classes, truth, probabilities)
+    ]
+    return text_table(["class", "precision", "recall", "F1", "examples"], rows)
+
+
+def answers_record(
+    classes: Sequence[str], truth: np.ndarray, probabilities: np.ndarray, texts: Sequence[Any] = ()
+) -> dict[str, Any]:
+    """Return what `RunFolder.keep` keeps as a run's `answers`, for its report; arguments as below.
+
+    Returns:
+        Dict of plain data: `classes`, `table` (name, precision, recall, F1 and examples of each, the worst first),
+        `errors` (dicts of `sure`, `answer`, `label` and `text`; none without texts), and where a text has one class
+        `confusion` (true class, answered class, count).
+    """
+    record = {
+        "classes": list(classes),
+        "table": _class_rows(classes, truth, probabilities),
+        "errors": _errors(classes, truth, probabilities, texts, 30) if len(texts) else [],
+    }
+    if np.ndim(truth) == 1:
+        record["confusion"] = confusion_cells(truth, probabilities.argmax(axis=1))
+    return record
+
+
+def confusion_cells(truth: np.ndarray, answers: np.ndarray) -> list[list[int]]:
+    """Return (true class, answered class, count) of all pairs that there are; both are numbers of classes."""
+    pairs, counts = np.unique(np.stack([truth, answers]), axis=1, return_counts=True)
+    return [[int(row), int(column), int(count)] for (row, column), count in zip(pairs.T, counts, strict=True)]
+
+
+def _class_rows(classes: Sequence[str], truth: np.ndarray, probabilities: np.ndarray) -> list[list[Any]]:
     from sklearn.metrics import precision_recall_fscore_support
 
     several = np.ndim(truth) == 2
@@ -65,12 +99,8 @@ def class_table(classes: Sequence[str], truth: np.ndarray, probabilities: np.nda
     columns = precision_recall_fscore_support(
         truth > 0 if several else truth, answers, labels=range(len(classes)), zero_division=0.0
     )
-    rows = [
-        [name, *(f"{value:.3f}" for value in values[:3]), int(values[3])]
-        for name, *values in zip(classes, *columns, strict=True)
-    ]
-    rows.sort(key=lambda row: (row[3], str(row[0])))
-    return text_table(["class", "precision", "recall", "F1", "examples"], rows)
+    rows = [[name, *map(float, values[:3]), int(values[3])] for name, *values in zip(classes, *columns, strict=True)]
+    return sorted(rows, key=lambda row: (round(row[3], 3), str(row[0])))
 
 
 def confident_errors(
@@ -88,6 +118,16 @@ def confident_errors(
     Returns:
         A str; empty where there are no errors.
     """
+    rows = [
+        [f"{error['sure']:.1%}", error["answer"], error["label"], _short(error["text"])]
+        for error in _errors(classes, truth, probabilities, texts, count)
+    ]
+    return text_table(["sure", "answer", "label", "text"], rows) if rows else ""
+
+
+def _errors(
+    classes: Sequence[str], truth: np.ndarray, probabilities: np.ndarray, texts: Sequence[Any], count: int
+) -> list[dict[str, Any]]:
     if np.ndim(truth) == 2:
         wrong = np.where(truth > 0, 1 - probabilities, probabilities)
         places = [divmod(place, len(classes)) for place in np.argsort(-wrong, axis=None, kind="stable")]
@@ -102,11 +142,10 @@ def confident_errors(
         order = [row for row in np.argsort(-sure, kind="stable") if answers[row] != truth[row]][:count]
         found = [(row, classes[answers[row]], sure[row]) for row in order]
         said = [classes[truth[row]] for row in order]
-    rows = [
-        [f"{share:.1%}", answer, label, _short(texts[row])]
+    return [
+        {"sure": float(share), "answer": answer, "label": label, "text": _short(texts[row], 300)}
         for (row, answer, share), label in zip(found, said, strict=True)
     ]
-    return text_table(["sure", "answer", "label", "text"], rows) if rows else ""
 
 
 def write_predictions(path: str, examples: Sequence[Any], answer: Any, separator: str | None = None) -> None:

@@ -8,6 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_mlm.errors import InputError
+from keras_mlm.evaluation.classifier_report import confusion_cells
 from keras_mlm.text_table import text_table
 from keras_mlm.training.tagging_metrics import seqeval_metrics, tagging_figures
 
@@ -79,7 +80,45 @@ def full_report(
     return "\n\n".join(parts)
 
 
+def answers_record(
+    sentences: Sequence["TaggedWords"],
+    answer: "WordPredictions",
+    classes: Sequence[str],
+    *,
+    spans: bool,
+    texts: bool = True,
+) -> dict[str, Any]:
+    """Return what `RunFolder.keep` keeps as a run's `answers`, see `classifier_report.answers_record`.
+
+    Args:
+        sentences: sequence of `TaggedWords`.
+        answer: `WordPredictions` of their words.
+        classes: sequence of str, the tags.
+        spans: bool, whether tags spell spans; the table is then of their types.
+        texts: bool, whether words are kept. Defaults to `True`.
+
+    Returns:
+        Dict of plain data; the confusions are of words.
+    """
+    truth = [sentence.tags for sentence in sentences]
+    place = {tag: number for number, tag in enumerate(classes)}
+    numbers = [np.array([place[tag] for of_words in of_set for tag in of_words]) for of_set in (truth, answer.tags)]
+    return {
+        "classes": list(classes),
+        "table": _class_rows(truth, answer.tags, spans),
+        "errors": _errors(sentences, answer, 30) if texts else [],
+        "confusion": confusion_cells(*numbers),
+    }
+
+
 def _class_table(truth: Sequence[list[str]], tags: Sequence[list[str]], spans: bool) -> str:
+    rows = [
+        [name, *(f"{value:.3f}" for value in values), count] for name, *values, count in _class_rows(truth, tags, spans)
+    ]
+    return text_table(["type" if spans else "tag", "precision", "recall", "F1", "spans" if spans else "words"], rows)
+
+
+def _class_rows(truth: Sequence[list[str]], tags: Sequence[list[str]], spans: bool) -> list[list[Any]]:
     if spans:
         names = sorted({tag[2:] for of_words in [*truth, *tags] for tag in of_words if len(tag) > 1})
         count = seqeval_metrics().sequence_labeling.precision_recall_fscore_support
@@ -92,15 +131,19 @@ def _class_table(truth: Sequence[list[str]], tags: Sequence[list[str]], spans: b
         flat = [[tag for of_words in of_set for tag in of_words] for of_set in (truth, tags)]
         names = sorted({*flat[0], *flat[1]})
         columns = precision_recall_fscore_support(*flat, labels=names, average=None, zero_division=0)
-    rows = [
-        [name, *(f"{value:.3f}" for value in values[:3]), int(values[3])]
-        for name, *values in zip(names, *columns, strict=True)
-    ]
-    rows.sort(key=lambda row: (row[3], str(row[0])))
-    return text_table(["type" if spans else "tag", "precision", "recall", "F1", "spans" if spans else "words"], rows)
+    rows = [[name, *map(float, values[:3]), int(values[3])] for name, *values in zip(names, *columns, strict=True)]
+    return sorted(rows, key=lambda row: (round(row[3], 3), str(row[0])))
 
 
 def _confident_errors(sentences: Sequence["TaggedWords"], answer: "WordPredictions", most: int = 10) -> str:
+    rows = [
+        [f"{error['sure']:.1%}", error["answer"], error["label"], str(error["line"]), error["text"]]
+        for error in _errors(sentences, answer, most)
+    ]
+    return text_table(["sure", "answer", "tag", "line", "the word among others"], rows)
+
+
+def _errors(sentences: Sequence["TaggedWords"], answer: "WordPredictions", most: int) -> list[dict[str, Any]]:
     found: list[tuple[float, Any, int, str]] = []
     for sentence, tags, scores in zip(sentences, *answer, strict=True):
         found += [
@@ -112,8 +155,9 @@ def _confident_errors(sentences: Sequence["TaggedWords"], answer: "WordPredictio
     for sure, sentence, place, tag in sorted(found, key=lambda error: -error[0])[:most]:
         before, after = sentence.words[max(0, place - 5) : place], sentence.words[place + 1 : place + 6]
         text = " ".join([*before, f"[{sentence.words[place]}]", *after])
-        rows.append([f"{sure:.1%}", tag, sentence.tags[place], str(sentence.lines[place]), text])
-    return text_table(["sure", "answer", "tag", "line", "the word among others"], rows)
+        line = int(sentence.lines[place])
+        rows.append({"sure": sure, "answer": tag, "label": sentence.tags[place], "line": line, "text": text})
+    return rows
 
 
 def write_predictions(path: str, sentences: Sequence["TaggedWords"], tags: Sequence[list[str]]) -> None:

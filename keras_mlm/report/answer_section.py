@@ -55,7 +55,7 @@ def _classes(given: list[Any]) -> Element:
 def _errors(given: list[Any]) -> Element:
     rows = [[f"{float(error['sure']):.0%}", str(error["label"]), str(error["answer"]), str(error["text"])]
             for error in given]  # fmt: skip
-    table = rows_table(["sure", "label", "answer", "text"], rows, numbers=(0,))
+    table = rows_table(["sure", "label", "answer", "text"], rows, numbers=(0,), long=3)
     words = "The errors that the model was surest of: wrong labels in the data, and what it does not know."
     return element("div", element("h3", "Errors worth reading"), element("p", words, class_="quiet"), table,
                    class_="card scroll")  # fmt: skip

@@ -9,8 +9,8 @@ _Points = list[tuple[float, float]]
 _QUALITY = (
     ("Loss", "loss", "loss", False),
     ("Perplexity", "perplexity", "perplexity", True),
-    ("Masked tokens guessed right", "masked_lm_accuracy", "masked_lm_accuracy", False),
-    ("Next sentences told right", "next_sentence_accuracy", "next_sentence_accuracy", False),
+    ("Masked LM accuracy", "masked_lm_accuracy", "masked_lm_accuracy", False),
+    ("Next sentence accuracy", "next_sentence_accuracy", "next_sentence_accuracy", False),
     ("Accuracy", "accuracy", "accuracy", False),
     ("F1 of spans", "", "f1", False),
     ("Macro F1", "", "macro_f1", False),
@@ -45,7 +45,7 @@ def curve_section(record: RunRecord) -> Element:
             curves = _noisy("", points, colour=3)
         else:
             curves = [Curve("", points, colour=3)]
-        charts.append(line_chart(title, curves, logarithmic=logarithmic))
+        charts.append(line_chart(title, curves, logarithmic=logarithmic, from_zero=tag == "tokens_per_second"))
     words = []
     if "step_loss" in train:
         words.append("The pale line of the loss is of single steps, the strong one their moving mean.")

@@ -4,7 +4,7 @@ from typing import Any
 from urllib.parse import quote
 
 from keras_mlm.report.element import Element, element
-from keras_mlm.report.numbers import clock, short, shown
+from keras_mlm.report.numbers import clock, short
 from keras_mlm.report.run_record import RunRecord
 from keras_mlm.report.tables import pairs_table
 
@@ -36,10 +36,10 @@ _YARDSTICKS = (
 def tiles(record: RunRecord) -> Element | None:
     """Return the figures that matter most."""
     metrics = {name: value for name, value in record.metrics.items() if isinstance(value, int | float)}
+    if not metrics:  # as far as the run has come
+        latest = {name: points[-1][1] for name, points in record.held_out.items() if points}
+        metrics = {**latest, **{f"dev_{name}": value for name, value in latest.items()}, "steps": record.step}
     found = [(title, _headline(name, metrics[name], share)) for name, title, share in _HEADLINES if name in metrics]
-    if not found:
-        latest = {**_latest(record.held_out), "step": record.step}
-        found = [(f"{name.replace('_', ' ')}, so far", shown(value)) for name, value in latest.items()]
     return element("div", [element("div", element("b", value), element("span", title), class_="tile")
                            for title, value in found[:_TILES]], class_="tiles")  # fmt: skip
 
@@ -48,10 +48,6 @@ def _headline(name: str, value: float, share: bool) -> str:
     if name == "seconds":
         return clock(value)
     return f"{value:.1%}" if share and value <= 1 else short(value)
-
-
-def _latest(curves: dict[str, list[tuple[float, float]]]) -> dict[str, float]:
-    return {name: points[-1][1] for name, points in sorted(curves.items()) if points}
 
 
 def result_section(record: RunRecord) -> Element:

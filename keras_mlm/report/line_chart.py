@@ -35,13 +35,16 @@ class Curve:
     marked: bool = False
 
 
-def line_chart(title: str, curves: Sequence[Curve], *, logarithmic: bool = False, x_label: str = "step") -> Element:
+def line_chart(
+    title: str, curves: Sequence[Curve], *, logarithmic: bool = False, from_zero: bool = False, x_label: str = "step"
+) -> Element:
     """Return a figure of curves over steps, with axes, legend, and numbers where the mouse rests.
 
     Args:
         title: str, what is drawn, with its unit.
         curves: sequence of `Curve`; points that are no finite numbers are left out.
         logarithmic: bool, whether the y axis is, where all values are above 0. Defaults to `False`.
+        from_zero: bool, whether the y axis begins there, so that lengths compare. Defaults to `False`.
         x_label: str, name of the x axis. Defaults to `"step"`.
 
     Returns:
@@ -56,7 +59,7 @@ def line_chart(title: str, curves: Sequence[Curve], *, logarithmic: bool = False
     curves = [curve for curve in curves if curve.points]
     if not curves:
         return element("figure", element("figcaption", title), element("p", "nothing recorded yet", class_="quiet"))
-    values = [y for curve in curves for _, y in curve.points]
+    values = [y for curve in curves for _, y in curve.points] + [0.0] * from_zero
     logarithmic = logarithmic and min(values) > 0
     marks = _logarithmic_ticks(min(values), max(values)) if logarithmic else ticks(min(values), max(values))
     low, high = min(*marks, *values), max(*marks, *values)
@@ -102,7 +105,9 @@ def line_chart(title: str, curves: Sequence[Curve], *, logarithmic: bool = False
         for curve in curves
         if curve.label
     ]
-    return element("figure", element("figcaption", element("strong", title), legend), svg)
+    return element(
+        "figure", element("figcaption", element("strong", title), element("span", legend, class_="legend")), svg
+    )
 
 
 def ticks(low: float, high: float, most: int = 5) -> list[float]:
@@ -122,7 +127,7 @@ def smoothed(points: Sequence[tuple[float, float]], width: int) -> list[tuple[fl
     points, half = _finite(points), width // 2
     result = []
     for place, (x, _) in enumerate(points):
-        reach = min(half, place, len(points) - 1 - place)
+        reach = min(half, place)  # a loss falls steeply at first: a mean of later points only would hide it
         near = [y for _, y in points[place - reach : place + reach + 1]]
         result.append((x, sum(near) / len(near)))
     return result

@@ -13,14 +13,16 @@ def pairs_table(entries: dict[str, Any]) -> Element:
         element("tr", element("th", str(name).replace("_", " "), scope="row"), element("td", shown(value)))
         for name, value in entries.items()
     ]
-    return element("table", element("tbody", rows))
+    return element("table", element("tbody", rows), class_="pairs")
 
 
-def rows_table(header: Sequence[str], rows: Sequence[Sequence[Any]], *, numbers: Collection[int] = ()) -> Element:
-    """Return rows under a header; the columns in `numbers` are aligned to the right, other text as it is written."""
+def rows_table(
+    header: Sequence[str], rows: Sequence[Sequence[Any]], *, numbers: Collection[int] = (), long: int | None = None
+) -> Element:
+    """Return rows under a header; columns in `numbers` are aligned to the right, and a `long` one is never narrow."""
 
     def kind(column: int) -> str | None:
-        return "number" if column in numbers else None
+        return "number" if column in numbers else "long" if column == long else None
 
     head = [element("th", name, scope="col", class_=kind(column)) for column, name in enumerate(header)]
     body = [

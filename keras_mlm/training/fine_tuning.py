@@ -6,9 +6,14 @@ from typing import Any
 from keras_mlm.config import BertConfig
 from keras_mlm.errors import InputError
 from keras_mlm.training.best_epoch import BestEpoch
+from keras_mlm.training.held_out_curves import HeldOutCurves
 from keras_mlm.training.layerwise_adamw import LayerwiseAdamW
 from keras_mlm.training.progress_line import ProgressLine
 from keras_mlm.training.training_budget import TrainingBudget
+from keras_mlm.training.training_curves import TrainingCurves
+
+# Points of the curves of a whole run.
+CURVE_POINTS = 200
 
 
 @dataclasses.dataclass(frozen=True)
@@ -93,13 +98,16 @@ class FineTuning:
         """Return the optimizer for a model of an architecture."""
         return LayerwiseAdamW(self.learning_rate, num_layers=config.num_layers, layer_decay=self.layer_decay)
 
-    def callbacks(self, rows: Any, score: Callable[[], dict[str, float]], best_by: str) -> list[Any]:
+    def callbacks(
+        self, rows: Any, score: Callable[[], dict[str, float]], best_by: str, logs: str | None = None
+    ) -> list[Any]:
         """Return the callbacks of `fit`.
 
         Args:
             rows: sequence of the encoded rows that `fit` goes through in an epoch.
             score: callable that returns the scores of the dev set, see `BestEpoch`.
             best_by: str, the score that the best epoch has the most of.
+            logs: str, the folder of TensorBoard's logs. Defaults to `None`, none are written.
 
         Returns:
             List of callbacks; the second is the `BestEpoch`, whose `epoch` tells which was kept.
@@ -108,8 +116,13 @@ class FineTuning:
         tokens = sum(len(row["token_ids"]) for row in rows) / len(rows)
         budget = TrainingBudget(steps=steps, learning_rate=self.learning_rate)
         best = BestEpoch(score, best_by, self.patience)
-        # The progress line shows the logs that it finds at an epoch's end: the scores must be in them before.
-        return [budget, best, ProgressLine(budget, tokens * self.batch_size)]
+        tokens *= self.batch_size
+        # The progress line and the curves take the logs that they find at an epoch's end: the scores must be in them.
+        found = [budget, best, ProgressLine(budget, tokens)]
+        if logs is not None:
+            every = max(1, steps // CURVE_POINTS)
+            found += [HeldOutCurves(logs, budget), TrainingCurves(logs, budget, tokens, every_steps=every)]
+        return found
 
     @property
     def verbose(self) -> int:

@@ -1,3 +1,4 @@
+import json
 import struct
 
 import numpy as np
@@ -64,3 +65,15 @@ def test_the_picture_grows_with_the_classes(tmp_path, count):
     assert header[:8] == b"\x89PNG\r\n\x1a\n"
     width, height = struct.unpack(">II", header[16:])
     assert min(width, height) > count * 0.18 * 150
+
+
+def test_what_a_report_shows_is_kept_as_plain_data():
+    record = report.answers_record(CLASSES, TRUTH, SHARES, TEXTS)
+    assert json.loads(json.dumps(record)) == record
+    assert record["confusion"] == [[0, 0, 1], [0, 1, 1], [1, 1, 1], [2, 0, 1]]
+    assert [row[0] for row in record["table"]] == ["天气", "sport", "politics"]
+    assert record["table"][1] == ["sport", 0.5, 0.5, 0.5, 2]
+    assert record["errors"][0] == {"sure": 0.95, "answer": "politics", "label": "sport", "text": "a vote of the club"}
+    assert report.answers_record(CLASSES, TRUTH, SHARES)["errors"] == []
+    several = np.array([[1, 0, 0], [1, 1, 0], [0, 0, 0], [0, 0, 1]], "float32")
+    assert "confusion" not in report.answers_record(CLASSES, several, SHARES, TEXTS)

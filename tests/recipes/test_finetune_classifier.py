@@ -62,6 +62,9 @@ def test_what_it_learns_is_kept_and_the_same_command_again_only_shows_it(model, 
     metrics = json.loads((tmp_path / "topics/metrics.json").read_text())
     assert metrics["test_accuracy"] > 0.9 and "test_accuracy_deviation" in metrics
     assert (tmp_path / "topics/confusion.png").read_bytes().startswith(b"\x89PNG")
+    page = (tmp_path / "topics/report.html").read_text()
+    for part in (">finished<", "Accuracy", "Learning rate", "seed 1", "stone", "precision", "of 40 right"):
+        assert part in page, part
     answers = [line.split("\t") for line in (tmp_path / "answers.tsv").read_text().splitlines()]
     examples = [line.split("\t") for line in (texts / "test.tsv").read_text().splitlines()]
     assert [answer[0] for answer in answers] == [example[0] for example in examples]

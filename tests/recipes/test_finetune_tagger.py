@@ -87,6 +87,9 @@ def test_what_it_learns_is_kept_and_its_figures_are_those_of_seqeval_on_its_pred
     for name, function in (("f1", f1_score), ("precision", precision_score), ("recall", recall_score),
                            ("accuracy", accuracy_score)):  # fmt: skip
         assert metrics[f"test_{name}"] == pytest.approx(function(truth, predicted), abs=1e-12)
+    page = (tmp_path / "entities/report.html").read_text()
+    for part in (">finished<", "F1 of spans", "Learning rate", "B-PER", "of the label", "precision"):
+        assert part in page, part
     loaded = load_model(str(tmp_path / "entities"))
     assert predicted == loaded.predict_words([sentence.words for sentence in gold]).tags
 
