@@ -201,7 +201,7 @@ def test_ctrl_c_saves_and_the_same_command_continues(pretrain, data, tmp_path, c
     assert [("--no-samples" in entry["command"]) for entry in json.loads((run / "run.json").read_text())["starts"]] == [
         True, False,
     ]  # fmt: skip
-    assert sorted(path.name for path in run.iterdir()) == ["checkpoints", "logs", "run.json"]
+    assert sorted(path.name for path in run.iterdir()) == ["checkpoints", "data.json", "logs", "run.json"]
     assert not any(b"[MASK]" in path.read_bytes() for path in run.rglob("*") if path.is_file())
 
 
