@@ -244,7 +244,7 @@ def test_bad_input(tmp_path, corpus):
     with pytest.raises(InputError, match="length must be at least 8"):
         dataset(corpus, length=7)
     with pytest.raises(InputError, match="masking must be"):
-        dataset(corpus, masking="span")
+        dataset(corpus, masking="syllable")
     with pytest.raises(InputError, match="no split 'test', only training, validation"):
         dataset(corpus, split="test")
 

@@ -4,7 +4,7 @@ import pytest
 
 from keras_mlm.config import BertConfig
 from keras_mlm.errors import InputError
-from keras_mlm.models import text_methods
+from keras_mlm.models import row_batches
 from keras_mlm.models.bert_pretrainer import BertPretrainer
 from keras_mlm.tokenizers.vocabulary_file import SPECIAL_TOKENS
 from keras_mlm.tokenizers.word_piece_tokenizer import WordPieceTokenizer
@@ -66,7 +66,7 @@ def test_fill_mask_gives_the_best_of_the_softmax_at_every_mask(model):
 
 def test_the_other_texts_of_a_call_do_not_matter(model, monkeypatch):
     together = model.fill_mask(TEXTS, top_k=4)
-    monkeypatch.setattr(text_methods, "_POSITIONS_A_BATCH", 1)
+    monkeypatch.setattr(row_batches, "_POSITIONS_A_BATCH", 1)
     alone = model.fill_mask(TEXTS, top_k=4)
     for here, there in zip(together, alone, strict=True):
         for mask, other in zip(here, there, strict=True):
