@@ -9,7 +9,7 @@ STEPS_PER_EPOCH = 100
 # How many masked sentences are filled again and again.
 SAMPLES = 8
 # Steps between points of the curves, and held-out rows that each held-out point is the mean over.
-CURVE_STEPS, HELD_OUT_ROWS = 20, 256
+CURVE_STEPS, HELD_OUT_STEPS, HELD_OUT_ROWS = 20, 300, 256
 # Of a model that knows a language already: 2e-5 to 5e-5 are usual, and with more it forgets.
 CONTINUED_RATE = 5e-5
 
@@ -234,7 +234,7 @@ def pretrain(
         def measure() -> dict[str, float]:
             return model.evaluate(worker_batches(validation, devices), **few)
 
-        held_out_curves = HeldOutCurves(run.logs, budget, measure, every_steps=STEPS_PER_EPOCH)
+        held_out_curves = HeldOutCurves(run.logs, budget, measure, every_steps=HELD_OUT_STEPS)
         if initial is not None and not place:
             say(f"before the first step, on {validation.rows:,} held-out rows:")
             say(_table(model.evaluate(worker_batches(validation, devices), **held_out)))

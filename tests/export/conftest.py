@@ -80,7 +80,9 @@ def make_classifier():
     return _make_classifier
 
 
-@pytest.fixture(scope="session", params=["head_tail", "windows", pytest.param("truncate", marks=pytest.mark.slow)])
+@pytest.fixture(scope="session", params=[
+    "windows", *(pytest.param(rule, marks=pytest.mark.slow) for rule in ("head_tail", "truncate")),
+])  # fmt: skip
 def classifier(request):
     """One with each rule for long texts; with and without temperature and several labels."""
     normalization, head, style = CLASSIFIERS[request.param]
