@@ -12,6 +12,7 @@ from keras_mlm.data.progress import progress_bar
 from keras_mlm.errors import InputError
 from keras_mlm.settings import settings_difference
 from keras_mlm.text_table import text_table
+from keras_mlm.whole_file import write_whole
 
 logger = logging.getLogger(__name__)
 
@@ -84,6 +85,4 @@ class Cells:
         return text_table(["system", first, "±", "seeds", *(figure for figure, _ in others)], rows)
 
     def _write(self) -> None:
-        with tf.io.gfile.GFile(self.path + ".partial", "w") as file:
-            file.write(dump_json({"settings": self.settings, "cells": self.cells}))
-        tf.io.gfile.rename(self.path + ".partial", self.path, overwrite=True)
+        write_whole(self.path, dump_json({"settings": self.settings, "cells": self.cells}))

@@ -11,6 +11,7 @@ import tensorflow as tf
 from keras_mlm.config import FORMAT_VERSION, dump_json
 from keras_mlm.data.token_record import TOKEN_DTYPES, damaged_shard
 from keras_mlm.errors import InputError
+from keras_mlm.whole_file import write_whole
 
 MANIFEST_FILE = "manifest.json"
 VOCABULARY_FILE = "vocab.txt"
@@ -86,9 +87,7 @@ class Manifest:
         path = tf.io.gfile.join(folder, MANIFEST_FILE)
         # A pair of the length histograms stays on one line: a large corpus has a hundred thousand of them.
         text = re.sub(r"\[\s+(\d+),\s+(\d+)\s+\]", r"[\1, \2]", dump_json(dataclasses.asdict(self)))
-        with tf.io.gfile.GFile(path + ".partial", "w") as file:
-            file.write(text)
-        tf.io.gfile.rename(path + ".partial", path, overwrite=True)
+        write_whole(path, text)
 
     @classmethod
     def load(cls, folder: str) -> "Manifest":

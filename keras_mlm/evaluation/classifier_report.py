@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import tensorflow as tf
 
 from keras_mlm.errors import InputError
 from keras_mlm.text_table import text_table
+from keras_mlm.whole_file import write_whole
 
 EXTRA = "the report needs scikit-learn and matplotlib: pip install 'keras-mlm[finetune]'"
 
@@ -157,15 +157,15 @@ def write_predictions(path: str, examples: Sequence[Any], answer: Any, separator
         answer: `TextPredictions` of their texts.
         separator: str, what stands between labels where there may be several. Defaults to `None`.
     """
-    with tf.io.gfile.GFile(path + ".partial", "w") as file:
-        for example, labels, shares in zip(examples, answer.labels, answer.probabilities, strict=True):
-            if separator is None:
-                label, guess, sure = example.label, labels, shares.max()
-            else:
-                label, guess = separator.join(example.labels), separator.join(labels)
-                sure = np.maximum(shares, 1 - shares).min()
-            file.write(f"{label}\t{guess}\t{sure:.4f}\n")
-    tf.io.gfile.rename(path + ".partial", path, overwrite=True)
+    lines = []
+    for example, labels, shares in zip(examples, answer.labels, answer.probabilities, strict=True):
+        if separator is None:
+            label, guess, sure = example.label, labels, shares.max()
+        else:
+            label, guess = separator.join(example.labels), separator.join(labels)
+            sure = np.maximum(shares, 1 - shares).min()
+        lines.append(f"{label}\t{guess}\t{sure:.4f}\n")
+    write_whole(path, "".join(lines))
 
 
 def _short(text: str | Sequence[str], width: int = 100) -> str:

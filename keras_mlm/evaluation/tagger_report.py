@@ -5,12 +5,12 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import tensorflow as tf
 
 from keras_mlm.errors import InputError
 from keras_mlm.evaluation.classifier_report import confusion_cells
 from keras_mlm.text_table import text_table
 from keras_mlm.training.tagging_metrics import seqeval_metrics, tagging_figures
+from keras_mlm.whole_file import write_whole
 
 if TYPE_CHECKING:
     from keras_mlm.data.tagged_words import TaggedWords
@@ -168,8 +168,8 @@ def write_predictions(path: str, sentences: Sequence["TaggedWords"], tags: Seque
         sentences: sequence of `TaggedWords`.
         tags: sequence of lists of str, the predicted tags.
     """
-    with tf.io.gfile.GFile(path + ".partial", "w") as file:
-        for sentence, predicted in zip(sentences, tags, strict=True):
-            rows = zip(sentence.words, sentence.tags, predicted, strict=True)
-            file.write("".join("\t".join(cells) + "\n" for cells in rows) + "\n")
-    tf.io.gfile.rename(path + ".partial", path, overwrite=True)
+    lines = []
+    for sentence, predicted in zip(sentences, tags, strict=True):
+        rows = zip(sentence.words, sentence.tags, predicted, strict=True)
+        lines.append("".join("\t".join(cells) + "\n" for cells in rows) + "\n")
+    write_whole(path, "".join(lines))

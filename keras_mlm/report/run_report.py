@@ -18,6 +18,7 @@ from keras_mlm.report.fact_sections import (
 )
 from keras_mlm.report.run_record import REPORT, RunRecord
 from keras_mlm.report.sample_section import sample_section
+from keras_mlm.whole_file import write_whole
 
 # Nothing but what is in the file itself: no script, no font, no picture from elsewhere.
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
@@ -48,9 +49,7 @@ def write_report(folder: str, *, samples: bool = True, running: bool = False) ->
     """
     page = run_page(RunRecord.read(folder), samples=samples, running=running)
     path = tf.io.gfile.join(folder, REPORT)
-    with tf.io.gfile.GFile(path + ".partial", "wb") as file:
-        file.write(page.encode("utf-8"))
-    tf.io.gfile.rename(path + ".partial", path, overwrite=True)
+    write_whole(path, page)
     return path
 
 

@@ -9,6 +9,7 @@ from keras_mlm.config import FORMAT_VERSION, dump_json
 from keras_mlm.errors import InputError
 from keras_mlm.settings import settings_difference
 from keras_mlm.training.provenance import provenance
+from keras_mlm.whole_file import write_whole
 
 # What stands in run.json beside the settings and tells nothing about what is learned.
 _NOTES = ("format_version", "versions", "starts", "metrics")
@@ -114,10 +115,7 @@ class RunFolder:
 
     def _write(self, data: dict[str, Any], name: str = "run.json") -> None:
         tf.io.gfile.makedirs(self.path)
-        path = tf.io.gfile.join(self.path, name)
-        with tf.io.gfile.GFile(path + ".partial", "w") as file:
-            file.write(dump_json({**data, "format_version": FORMAT_VERSION}))
-        tf.io.gfile.rename(path + ".partial", path, overwrite=True)
+        write_whole(tf.io.gfile.join(self.path, name), dump_json({**data, "format_version": FORMAT_VERSION}))
 
 
 def _settings_of(stored: dict[str, Any]) -> dict[str, Any]:

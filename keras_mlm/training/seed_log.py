@@ -6,6 +6,7 @@ import tensorflow as tf
 
 from keras_mlm.config import dump_json
 from keras_mlm.training.run_folder import RunFolder
+from keras_mlm.whole_file import write_whole
 
 
 class SeedLog:
@@ -44,9 +45,7 @@ class SeedLog:
         """Keep the figures of the seed that has just been trained."""
         self.figures.append(figures)
         tf.io.gfile.makedirs(self._folder)
-        with tf.io.gfile.GFile(self._file + ".partial", "w") as file:
-            file.write(dump_json({"seeds": self.figures}))
-        tf.io.gfile.rename(self._file + ".partial", self._file, overwrite=True)
+        write_whole(self._file, dump_json({"seeds": self.figures}))
 
     def means(self) -> dict[str, Any]:
         """Return the mean of every figure and, of several seeds, as `_deviation` how far they lie apart."""

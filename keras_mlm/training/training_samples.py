@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from keras_mlm.errors import InputError
 from keras_mlm.training.training_budget import TrainingBudget
+from keras_mlm.whole_file import write_whole
 
 logger = logging.getLogger(__name__)
 
@@ -93,7 +94,8 @@ class TrainingSamples(keras.callbacks.Callback):
         line = {"step": step, "seconds": round(self.budget.seconds, 1), "samples": samples}
         self._lines = [before for before in self._lines if before["step"] < step] + [line]
         try:
-            _write_lines(self.path, self._lines)
+            lines = (json.dumps(line, ensure_ascii=False, allow_nan=False) + "\n" for line in self._lines)
+            write_whole(self.path, "".join(lines))
             if self._writer is None:
                 self._writer = tf.summary.create_file_writer(tf.io.gfile.join(self.logs, "held_out"))
             with self._writer.as_default(step=step):
@@ -130,12 +132,6 @@ def read_samples(path: str) -> list[dict[str, Any]]:
         return sorted(found, key=lambda line: int(line["step"]))
     except (ValueError, KeyError, TypeError) as error:
         raise InputError(f"{path} holds other lines than a run's samples ({error}): remove it") from error
-
-
-def _write_lines(path: str, lines: list[dict[str, Any]]) -> None:
-    with tf.io.gfile.GFile(path + ".partial", "w") as file:
-        file.write("".join(json.dumps(line, ensure_ascii=False, allow_nan=False) + "\n" for line in lines))
-    tf.io.gfile.rename(path + ".partial", path, overwrite=True)
 
 
 def _markdown(samples: list[dict[str, Any]]) -> str:
