@@ -119,7 +119,7 @@ def finetune_classifier(
     settings = {
         "finetuning": {**source, **head, **dataclasses.asdict(tuning), "seeds": seeds, "calibrate": calibrate,
                        "class_weights": " ".join(class_weights or []) or None},
-        "examples": {name: labelled_sets.digest(examples) for name, examples in sets.items()},
+        "examples": {name: labelled_sets.examples_digest(examples) for name, examples in sets.items()},
     }  # fmt: skip
     done = run.find(settings)
     if done is not None:

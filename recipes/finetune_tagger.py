@@ -1,7 +1,6 @@
 """Fine-tune a BERT to tag words (entities, POS): arguments ▶ library calls ▶ model.fit ▶ what was learned."""
 
 import dataclasses
-import hashlib
 from collections import Counter
 from pathlib import Path
 from typing import Any, Literal
@@ -112,10 +111,7 @@ def finetune_tagger(
     settings = {
         "finetuning": {**source, "length": length, **dataclasses.asdict(tuning), "seeds": seeds},
         # What was learned from, so that a changed file is no finished run.
-        "examples": {
-            name: hashlib.sha256(repr((words[name], truth[name])).encode("utf-8", "surrogatepass")).hexdigest()
-            for name in sets
-        },
+        "examples": {name: tagged_sets.sentences_digest(sentences) for name, sentences in sets.items()},
     }
     done = run.find(settings)
     if done is not None:

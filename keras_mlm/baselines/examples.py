@@ -1,13 +1,11 @@
 """Labelled examples as all systems take them."""
 
-import hashlib
 from typing import Any
 
 import numpy as np
 
-from keras_mlm.data.labelled_sets import digest, read_labelled_sets
-from keras_mlm.data.tagged_sets import check_tags, held_out_sentences, legal_tags, tag_names
-from keras_mlm.data.tagged_words import read_tagged_words
+from keras_mlm.data.labelled_sets import examples_digest, read_labelled_sets
+from keras_mlm.data.tagged_sets import read_tagged_sets, sentences_digest
 
 Examples = tuple[dict[str, tuple[list[Any], Any]], list[str], dict[str, str]]
 
@@ -26,7 +24,7 @@ def text_examples(train: str, **options: Any) -> Examples:
         for name, examples in sets.items()
     }
     data["judged"] = data.pop("test", data["dev"])
-    return data, classes, {name: digest(examples) for name, examples in sets.items()}
+    return data, classes, {name: examples_digest(examples) for name, examples in sets.items()}
 
 
 def tagged_examples(train: str, *, dev: str | None, test: str | None, **columns: Any) -> Examples:
@@ -38,20 +36,10 @@ def tagged_examples(train: str, *, dev: str | None, test: str | None, **columns:
         test: str, file to judge by; or `None`, that to choose by.
         **columns: as `read_tagged_words` takes them.
     """
-    files = {"train": train, "dev": dev, "test": test}
-    sets = {name: legal_tags(list(read_tagged_words(path, **columns))) for name, path in files.items() if path}
-    if dev is None:
-        sets["train"], sets["dev"] = held_out_sentences(sets["train"])
-    classes = tag_names(sets["train"])
-    for sentences in sets.values():
-        check_tags(sentences, classes)
+    sets, classes = read_tagged_sets(train, dev=dev, test=test, **columns)
     data: dict[str, tuple[list[Any], Any]] = {
         name: ([sentence.words for sentence in sentences], [sentence.tags for sentence in sentences])
         for name, sentences in sets.items()
     }
-    digests = {
-        name: hashlib.sha256(repr(content).encode("utf-8", "surrogatepass")).hexdigest()
-        for name, content in data.items()
-    }
     data["judged"] = data.pop("test", data["dev"])
-    return data, classes, digests
+    return data, classes, {name: sentences_digest(sentences) for name, sentences in sets.items()}

@@ -4,15 +4,18 @@ import hashlib
 import logging
 import math
 from collections import Counter
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
 
 import numpy as np
 
+from keras_mlm.data.fingerprints import fingerprint
 from keras_mlm.data.labelled_texts import LabelledText, read_labelled_texts
 from keras_mlm.errors import InputError
 
 logger = logging.getLogger(__name__)
+
+Item = TypeVar("Item")
 
 # The share of train that chooses the epoch and the temperature where no file for that is given.
 DEV_PERCENT = 10
@@ -158,21 +161,52 @@ def held_out_share(
     Raises:
         InputError: there are too few examples for one to be held out.
     """
-    kept: list[LabelledText] = []
-    held: list[LabelledText] = []
-    for example in examples:
-        text = example.text if isinstance(example.text, str) else "\t".join(example.text)
-        number = int.from_bytes(hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "big")
-        (held if first <= number % 100 < first + percent else kept).append(example)
-    known = {label for example in kept for label in example.labels}
-    kept += [example for example in held if not known.issuperset(example.labels)]
-    held = [example for example in held if known.issuperset(example.labels)]
+
+    def text(example: LabelledText) -> str:
+        return example.text if isinstance(example.text, str) else "\t".join(example.text)
+
+    kept, held = split_by_text(examples, text, lambda example: example.labels, percent, first=first)
     if not kept or not held:
         raise InputError(f"{examples[0].source}: {len(examples)} examples are too few to hold some out: give --dev")
     return kept, held
 
 
-def digest(examples: Sequence[LabelledText]) -> str:
-    """Return a hash of what is learned from, so that a changed file is no finished run."""
-    content = repr([(example.text, example.label) for example in examples])
-    return hashlib.sha256(content.encode("utf-8", "surrogatepass")).hexdigest()
+def split_by_text(
+    items: Sequence[Item],
+    text: Callable[[Item], str],
+    labels: Callable[[Item], Sequence[str]],
+    percent: int = DEV_PERCENT,
+    *,
+    first: int = 0,
+) -> tuple[list[Item], list[Item]]:
+    """Return items in two parts, see `held_out_share`; either may be empty.
+
+    Args:
+        items: sequence of what is labelled.
+        text: callable that returns the text of an item.
+        labels: callable that returns its labels.
+        percent: int, share of the second part. Defaults to `10`.
+        first: int, where of the hundredths the share begins. Defaults to `0`.
+    """
+    kept: list[Item] = []
+    held: list[Item] = []
+    for item in items:
+        number = fingerprint(text(item)) % 2**64  # as an unsigned number
+        (held if first <= number % 100 < first + percent else kept).append(item)
+    known = {label for item in kept for label in labels(item)}
+    kept += [item for item in held if not known.issuperset(labels(item))]
+    return kept, [item for item in held if known.issuperset(labels(item))]
+
+
+def digest(content: Any) -> str:
+    """Return a hash of texts and labels, so that a changed file is no finished run.
+
+    Args:
+        content: lists and tuples of str.
+    """
+    return hashlib.sha256(repr(content).encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def examples_digest(examples: Sequence[LabelledText]) -> str:
+    """Return the `digest` of examples."""
+    return digest([(example.text, example.label) for example in examples])

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from keras_mlm.data.documents import list_files, read_lines
+from keras_mlm.data.file_columns import check_width, column_place
 from keras_mlm.errors import InputError
 
 _PACKED = (".gz", ".xz")
@@ -104,25 +105,17 @@ def _examples(path: str, rows: Iterator[tuple[int, dict[str, str]]], separator: 
 
 def _columns(path: str, kind: str, wanted: dict[str, str]) -> Iterator[tuple[int, dict[str, str]]]:
     rows = _csv_rows(path) if kind == "csv" else _tsv_rows(path)
-    named = {name: column for name, column in wanted.items() if not column.isdecimal()}
-    header: list[str] = []
+    named = not all(column.isdecimal() for column in wanted.values())
     places: dict[str, int] = {}
     width = 0
     for line, cells in rows:
+        where = f"{path}, line {line}"
         if not width:
             width = len(cells)
-            header = cells if named else []
-            for name, column in wanted.items():
-                places[name] = (
-                    header.index(column) if column in header else int(column) - 1 if column.isdecimal() else -1
-                )
-                if not 0 <= places[name] < width:
-                    there = ", ".join(header) if named else f"1 to {width}"
-                    raise InputError(f"{path}, line {line}: no column {column!r} for the {name}; there are {there}")
+            places = {name: column_place(where, name, column, cells, named=named) for name, column in wanted.items()}
             if named:
                 continue
-        if len(cells) != width:
-            raise InputError(f"{path}, line {line}: {len(cells)} columns where the first line has {width}")
+        check_width(where, cells, width)
         yield line, {name: cells[place] for name, place in places.items()}
 
 

@@ -1,11 +1,11 @@
 """Checks that tagged sentences can be learned from, mends their tags, splits their words, and holds a share out."""
 
-import hashlib
 import logging
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
+from keras_mlm.data.labelled_sets import DEV_PERCENT, digest, split_by_text
 from keras_mlm.data.tagged_words import TaggedWords, read_tagged_words
 from keras_mlm.errors import InputError
 from keras_mlm.tag_scheme import OUTSIDE, Scheme, complete_tags, first_illegal, mended, scheme_of, split_tag
@@ -163,7 +163,7 @@ def split_words(sentences: Sequence[TaggedWords], tokenizer: Any) -> list[Tagged
 
 
 def held_out_sentences(
-    sentences: Sequence[TaggedWords], percent: int = 10
+    sentences: Sequence[TaggedWords], percent: int = DEV_PERCENT
 ) -> tuple[list[TaggedWords], list[TaggedWords]]:
     """Return sentences in two parts, by a hash of the text: equal texts fall on one side, on every machine.
 
@@ -179,18 +179,17 @@ def held_out_sentences(
     Raises:
         InputError: there are too few sentences for one to be held out.
     """
-    kept: list[TaggedWords] = []
-    held: list[TaggedWords] = []
-    for sentence in sentences:
-        text = " ".join(sentence.words).encode("utf-8", "surrogatepass")
-        number = int.from_bytes(hashlib.blake2b(text, digest_size=8).digest(), "big")
-        (held if number % 100 < percent else kept).append(sentence)
-    known = {tag for sentence in kept for tag in sentence.tags}
-    kept += [sentence for sentence in held if not known.issuperset(sentence.tags)]
-    held = [sentence for sentence in held if known.issuperset(sentence.tags)]
+    kept, held = split_by_text(
+        sentences, lambda sentence: " ".join(sentence.words), lambda sentence: sentence.tags, percent
+    )
     if not kept or not held:
         raise InputError(f"{sentences[0].source}: {len(sentences)} sentences are too few to hold some out: give --dev")
     return kept, held
+
+
+def sentences_digest(sentences: Sequence[TaggedWords]) -> str:
+    """Return the `digest` of sentences."""
+    return digest(([sentence.words for sentence in sentences], [sentence.tags for sentence in sentences]))
 
 
 def _first(sentences: Sequence[TaggedWords], tags: set[str], *, source: bool = True) -> str:

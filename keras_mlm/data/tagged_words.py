@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterator
 
 from keras_mlm.data.documents import list_files, read_lines
+from keras_mlm.data.file_columns import check_width, column_place
 from keras_mlm.errors import InputError
 
 # In CoNLL-U: words that are listed again in parts (3-4), and words that are not in the text (8.1).
@@ -100,20 +101,10 @@ def _rows(path: str, wanted: dict[str, str], universal: bool) -> Iterator[tuple[
         cells = [cell for cell in text.split(separator) if cell or separator == "\t"]
         if not width:
             width = len(cells)
-            places = [_place(f"{path}, line {line}", name, column, cells, named) for name, column in wanted.items()]
+            where = f"{path}, line {line}"
+            places = [column_place(where, name, column, cells, named=named) for name, column in wanted.items()]
             if named:
                 continue
-        if len(cells) != width:
-            raise InputError(f"{path}, line {line}: {len(cells)} columns where the first line has {width}")
+        check_width(f"{path}, line {line}", cells, width)
         if not (universal and _NO_WORD.fullmatch(cells[0])):
             yield line, [cells[place] for place in places]
-
-
-def _place(where: str, name: str, column: str, cells: list[str], named: bool) -> int:
-    if named and column in cells:
-        return cells.index(column)
-    place = int(column) - 1 if column.isdecimal() else -1
-    if 0 <= place < len(cells):
-        return place
-    there = ", ".join(cells) if named else f"1 to {len(cells)}"
-    raise InputError(f"{where}: no column {column!r} for the {name}; there are {there}")
