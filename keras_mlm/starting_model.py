@@ -18,6 +18,12 @@ def pooling_for(config: BertConfig) -> str:
     return "cls_mean_max" if config.hidden_dim <= SMALL else "cls"
 
 
+def check_source(model: str | None, from_scratch: str | None, data: str | None) -> None:
+    """Raise `InputError` unless there is exactly one thing to begin with; arguments as `starting_model`."""
+    if (model is None) == (from_scratch is None) or (from_scratch is None) != (data is None):
+        raise InputError("give either --model FOLDER, or --from-scratch PRESET with --data FOLDER for its vocabulary")
+
+
 def starting_model(
     kind: Any,
     classes: Sequence[str],
@@ -50,8 +56,7 @@ def starting_model(
         model = starting_model(BertTextClassifier, ["sport", "politics"], model="saved_models/news", length=128)
         ```
     """
-    if (model is None) == (from_scratch is None) or (from_scratch is None) != (data is None):
-        raise InputError("give either --model FOLDER, or --from-scratch PRESET with --data FOLDER for its vocabulary")
+    check_source(model, from_scratch, data)
     if from_scratch is not None:
         tokenizer = WordPieceTokenizer.load(str(data))
         sizes = {"vocabulary_size": tokenizer.vocabulary_size, "dropout": dropout or 0.0}

@@ -69,8 +69,6 @@ def finetune_tagger(
 
     if seeds < 1:
         raise InputError(f"--seeds must be at least 1, not {seeds}")
-    if (model is None) == (from_scratch is None) or (from_scratch is None) != (data is None):
-        raise InputError("give either --model FOLDER, or --from-scratch PRESET with --data FOLDER for its vocabulary")
     if predictions is not None and not Path(predictions).absolute().parent.is_dir():
         raise InputError(f"--predictions {predictions}: there is no such folder")
 
@@ -84,13 +82,14 @@ def finetune_tagger(
     from keras_mlm.models.bert_token_classifier import BertTokenClassifier
     from keras_mlm.report.report_updates import ReportUpdates
     from keras_mlm.report.run_report import write_report
-    from keras_mlm.starting_model import starting_model
+    from keras_mlm.starting_model import check_source, starting_model
     from keras_mlm.tokenizers.word_piece_tokenizer import WordPieceTokenizer
     from keras_mlm.training.fine_tuning import FineTuning
     from keras_mlm.training.run_folder import RunFolder
     from keras_mlm.training.seed_log import SeedLog
 
     # What there is to learn.
+    check_source(model, from_scratch, data)
     sets, classes = tagged_sets.read_tagged_sets(
         train, dev=dev, test=test, word=word, label=label, refuse=illegal_tags == "refuse",
         splitter=WordPieceTokenizer.load(model or str(data)) if split_words else None,

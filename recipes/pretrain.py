@@ -8,7 +8,7 @@ from keras_mlm import command_line
 STEPS_PER_EPOCH = 100
 # How many masked sentences are filled again and again.
 SAMPLES = 8
-# Steps between points of the curves, and held-out rows that each held-out point is the mean over.
+# Steps between points of the curves and between those of held-out rows, and of how many such rows one is the mean.
 CURVE_STEPS, HELD_OUT_STEPS, HELD_OUT_ROWS = 20, 300, 256
 # Of a model that knows a language already: 2e-5 to 5e-5 are usual, and with more it forgets.
 CONTINUED_RATE = 5e-5

@@ -223,11 +223,6 @@ def _written_class(model: BertPretrainer | FineTunedModel, asked: str | None) ->
     there = {part_of(slot.name) for slot in slots(model)}
     kind = type(model).__name__
     fitting = [name for name in _WRITTEN[kind] if CLASSES[name] <= there]
-    if isinstance(model, BertTextClassifier) and model.pooling != "cls" and asked != "BertModel":
-        raise InputError(
-            f"this classifier has the pooling {model.pooling}, which no class of Hugging Face has: fine-tune with "
-            "--pooling cls, or write the encoder alone, as BertModel"
-        )
     if asked is not None and asked not in fitting:
         raise InputError(f"this {kind} can be written as {' or '.join(fitting)}, not as {asked!r}")
     return asked or fitting[0]

@@ -168,8 +168,7 @@ class BertTextClassifier(FineTunedModel):
         Raises:
             InputError: single texts and pairs together, or pairs for a model with windows.
         """
-        if self.tokenizer is None:
-            raise InputError("the model has no tokenizer: load it with load_model, or set model.tokenizer")
+        self.need_tokenizer()
         parts = [(text,) if isinstance(text, str) else text for text in texts]
         if not parts:
             return []

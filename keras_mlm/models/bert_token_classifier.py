@@ -92,7 +92,7 @@ class BertTokenClassifier(FineTunedModel):
         Returns:
             `WordWindows`: the rows, and which token each word is predicted from.
         """
-        self._need_tokenizer()
+        self.need_tokenizer()
         words = [word for sentence in sentences for word in sentence]
         tokens = self.tokenizer.tokenize(words) if words else None
         found = np.diff(np.asarray(tokens.row_splits)) if tokens is not None else np.zeros(0, int)
@@ -210,7 +210,7 @@ class BertTokenClassifier(FineTunedModel):
 
     def _units(self, texts: list[str], segment: Callable[[str], Sequence[str]] | None) -> list[list[TaggedSpan]]:
         """Return what texts consist of: words, and spans of them."""
-        self._need_tokenizer()
+        self.need_tokenizer()
         if segment is None:
             words = self.tokenizer.words(texts)
             windows = self.windows_of(words.token_ids, words.piece_counts, words.word_counts)
@@ -234,10 +234,6 @@ class BertTokenClassifier(FineTunedModel):
             return [(place, place + 1, tag) for place, tag in enumerate(tags)]
         outside = [(place, place + 1, tag) for place, tag in enumerate(tags) if tag == OUTSIDE]
         return sorted([*spans(tags), *outside])
-
-    def _need_tokenizer(self) -> None:
-        if self.tokenizer is None:
-            raise InputError("the model has no tokenizer: load it with load_model, or set model.tokenizer")
 
 
 def _places(text: str, words: Sequence[str]) -> list[tuple[int, int]]:

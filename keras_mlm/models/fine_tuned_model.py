@@ -15,10 +15,8 @@ from keras_mlm.layers.modeling.replicas import check_strategy, global_sum
 from keras_mlm.losses import cross_entropy_sums, weighted_mean_loss
 from keras_mlm.metrics import GlobalMean, accuracy_sums, global_means
 from keras_mlm.models.bert_backbone import BertBackbone
-from keras_mlm.models.row_batches import padded, row_batches
+from keras_mlm.models.row_batches import row_batches
 from keras_mlm.models.training_step import TrainingStep
-
-__all__ = ["FineTunedModel", "padded"]
 
 
 class FineTunedModel(TrainingStep, keras.Model):
@@ -140,6 +138,11 @@ class FineTunedModel(TrainingStep, keras.Model):
         check_strategy(self, jit_compile)
         self.micro_batches = micro_batches
         super().compile(optimizer=optimizer, jit_compile=jit_compile, **kwargs)
+
+    def need_tokenizer(self) -> None:
+        """Raise `InputError` where text methods have no tokenizer."""
+        if self.tokenizer is None:
+            raise InputError("the model has no tokenizer: load it with load_model, or set model.tokenizer")
 
     def unpacked(self, data: Any) -> tuple[Any, Any, Any]:
         """Return inputs, labels and weights of a batch, a weight a label."""
