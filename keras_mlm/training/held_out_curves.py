@@ -1,15 +1,13 @@
 """Writes the held-out figures of every epoch for TensorBoard, over the same steps as those of training."""
 
-import logging
 from collections.abc import Callable
 from typing import Any
 
 import keras
 import tensorflow as tf
 
+from keras_mlm.training.event_file import EventFile
 from keras_mlm.training.training_budget import TrainingBudget
-
-logger = logging.getLogger(__name__)
 
 
 class HeldOutCurves(keras.callbacks.Callback):
@@ -42,17 +40,15 @@ class HeldOutCurves(keras.callbacks.Callback):
         every_steps: int = 1,
     ) -> None:
         super().__init__()
-        self.folder = folder
         self.budget = budget
         self.evaluate = evaluate
         self.every_steps = every_steps
         self._last = 0
-        self._writer: Any = None
+        self._file = EventFile(tf.io.gfile.join(folder, "held_out"), "held-out figures")
 
     def on_train_begin(self, logs: dict[str, float] | None = None) -> None:
         """Count from where the run goes on."""
         self._last = self.budget.step
-        self._writer = None
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Measure and write."""
@@ -61,19 +57,9 @@ class HeldOutCurves(keras.callbacks.Callback):
             self._last = self.budget.step
             logs.update({f"val_{name}": float(value) for name, value in self.evaluate().items()})
         points = {name.removeprefix("val_"): value for name, value in logs.items() if name.startswith("val_")}
-        if not points or not self.budget.workers.is_chief:
-            return
-        try:
-            if self._writer is None:
-                self._writer = tf.summary.create_file_writer(tf.io.gfile.join(self.folder, "held_out"))
-            with self._writer.as_default(step=self.budget.step):
-                for name, value in points.items():
-                    tf.summary.scalar(name, value)
-            self._writer.flush()
-        except tf.errors.OpError as error:  # a full disk is no reason to stop
-            logger.warning("held-out figures of step %d are not written (%s)", self.budget.step, error)
+        if points and self.budget.workers.is_chief:
+            self._file.scalars(self.budget.step, points)
 
     def on_train_end(self, logs: dict[str, float] | None = None) -> None:
         """Close the event file."""
-        if self._writer is not None:
-            self._writer.close()
+        self._file.close()

@@ -1,15 +1,13 @@
 """Writes what TensorBoard draws: a point every few steps, not a mean an epoch."""
 
-import logging
 import time
 from typing import Any
 
 import keras
 import tensorflow as tf
 
+from keras_mlm.training.event_file import EventFile
 from keras_mlm.training.training_budget import TrainingBudget
-
-logger = logging.getLogger(__name__)
 
 
 class TrainingCurves(keras.callbacks.Callback):
@@ -32,17 +30,16 @@ class TrainingCurves(keras.callbacks.Callback):
 
     def __init__(self, folder: str, budget: TrainingBudget, tokens_per_step: float, *, every_steps: int = 100) -> None:
         super().__init__()
-        self.folder = folder
         self.budget = budget
         self.tokens_per_step = tokens_per_step
         self.every_steps = every_steps
-        self._writer: Any = None
+        self._file = EventFile(tf.io.gfile.join(folder, "train"), "curves")
         self._before: list[Any] | None = None
         self._last = (0.0, 0)
 
     def on_train_begin(self, logs: dict[str, float] | None = None) -> None:
         """Open the event file."""
-        self._writer = tf.summary.create_file_writer(tf.io.gfile.join(self.folder, "train"))
+        self._file.open()
         self._last = (time.monotonic(), self.budget.step)
 
     def on_train_batch_begin(self, batch: int, logs: dict[str, float] | None = None) -> None:
@@ -66,14 +63,8 @@ class TrainingCurves(keras.callbacks.Callback):
             "tokens_per_second": (self.budget.step - step) * self.tokens_per_step / max(1e-9, now - then),
             "skipped_batches": float(self.budget.skipped),
         }
-        try:
-            with self._writer.as_default(step=self.budget.step):
-                for name, value in points.items():
-                    tf.summary.scalar(name, value)
-            self._writer.flush()
-        except tf.errors.OpError as error:  # a full disk is no reason to stop
-            logger.warning("curves of step %d are not written (%s): training goes on", self.budget.step, error)
+        self._file.scalars(self.budget.step, points)
 
     def on_train_end(self, logs: dict[str, float] | None = None) -> None:
         """Close the event file."""
-        self._writer.close()
+        self._file.close()

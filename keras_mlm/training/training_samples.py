@@ -11,6 +11,7 @@ import keras
 import tensorflow as tf
 
 from keras_mlm.errors import InputError
+from keras_mlm.training.event_file import EventFile
 from keras_mlm.training.training_budget import TrainingBudget
 from keras_mlm.whole_file import write_whole
 
@@ -55,18 +56,16 @@ class TrainingSamples(keras.callbacks.Callback):
     ) -> None:
         super().__init__()
         self.path = path
-        self.logs = logs
         self.budget = budget
         self.questions = list(questions)
         self.every_steps = every_steps
         self.top_k = top_k
         self._lines: list[dict[str, Any]] = []
-        self._writer: Any = None
+        self._file = EventFile(tf.io.gfile.join(logs, "held_out"), "samples")
 
     def on_train_begin(self, logs: dict[str, float] | None = None) -> None:
         """Read what earlier starts of the run have written."""
         self._lines = read_samples(self.path)
-        self._writer = None
 
     def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
         """Fill the masks where it is time."""
@@ -77,8 +76,7 @@ class TrainingSamples(keras.callbacks.Callback):
         """Fill them once more with what was learned, unless that was the last step's."""
         if not self._lines or self._lines[-1]["step"] != self.budget.step:
             self._sample()
-        if self._writer is not None:
-            self._writer.close()
+        self._file.close()
 
     def _sample(self) -> None:
         if not self.questions:
@@ -93,16 +91,13 @@ class TrainingSamples(keras.callbacks.Callback):
         step = self.budget.step
         line = {"step": step, "seconds": round(self.budget.seconds, 1), "samples": samples}
         self._lines = [before for before in self._lines if before["step"] < step] + [line]
+        lines = "".join(json.dumps(line, ensure_ascii=False, allow_nan=False) + "\n" for line in self._lines)
         try:
-            lines = (json.dumps(line, ensure_ascii=False, allow_nan=False) + "\n" for line in self._lines)
-            write_whole(self.path, "".join(lines))
-            if self._writer is None:
-                self._writer = tf.summary.create_file_writer(tf.io.gfile.join(self.logs, "held_out"))
-            with self._writer.as_default(step=step):
-                tf.summary.text(TAG, _markdown(samples))
-            self._writer.flush()
+            write_whole(self.path, lines)
         except (OSError, tf.errors.OpError) as error:
             logger.warning("samples of step %d are not written (%s): training goes on", step, error)
+            return
+        self._file.write(step, lambda: tf.summary.text(TAG, _markdown(samples)))
 
 
 def read_samples(path: str) -> list[dict[str, Any]]:
