@@ -1,16 +1,11 @@
 """Every bad input ends in one clear line and exit code 2, and leaves nothing behind."""
 
-import importlib.util
 import json
-import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from recipe_runs import run_recipe as run
 
-from keras_mlm import command_line
-
-RECIPES = Path(__file__).parents[2] / "recipes"
 WORDS = [
     "river",
     "stone",
@@ -29,23 +24,6 @@ WORDS = [
     "paper",
     "metal",
 ]
-
-
-def recipe(name: str) -> Callable:
-    spec = importlib.util.spec_from_file_location(f"recipe_{name}", RECIPES / f"{name}.py")
-    module = importlib.util.module_from_spec(spec)
-    sys.path.insert(0, str(RECIPES))  # as when it is run: quickstart imports the others
-    try:
-        spec.loader.exec_module(module)
-    finally:
-        sys.path.remove(str(RECIPES))
-    return getattr(module, name)
-
-
-def run(name: str, *arguments: str | Path) -> int:
-    with pytest.raises(SystemExit) as ended:
-        command_line.run(recipe(name), arguments=[str(argument) for argument in arguments])
-    return ended.value.code or 0
 
 
 def sentences(number: int) -> str:

@@ -1,28 +1,16 @@
-import importlib.util
 import json
 import random
-from pathlib import Path
 
 import pytest
+from recipe_runs import run_recipe, save_small_model
 
-from keras_mlm import command_line
-from keras_mlm.config import BertConfig
-from keras_mlm.model_folder import save_model
-from keras_mlm.models.bert_pretrainer import BertPretrainer
 from keras_mlm.tokenizers.vocabulary_file import SPECIAL_TOKENS
-from keras_mlm.tokenizers.word_piece_tokenizer import WordPieceTokenizer
 
-RECIPE = Path(__file__).parents[2] / "recipes" / "baselines.py"
 WORDS = {"water": ["river", "lake", "rain"], "stone": ["rock", "sand", "hill"]}
 
 
 def run(*arguments):
-    spec = importlib.util.spec_from_file_location("recipe_baselines", RECIPE)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    with pytest.raises(SystemExit) as ended:
-        command_line.run(module.baselines, arguments=[str(argument) for argument in arguments])
-    return ended.value.code
+    return run_recipe("baselines", *arguments)
 
 
 @pytest.fixture(scope="module")
@@ -34,8 +22,7 @@ def texts(tmp_path_factory):
         rows.append(f"{label}\t{' '.join(['the', *draw.choices(WORDS[label], k=draw.randint(1, 6))])}\n")
     (folder / "train.tsv").write_text("".join(rows))
     vocabulary = [*SPECIAL_TOKENS, "the", *WORDS["water"], *WORDS["stone"]]
-    config = BertConfig(len(vocabulary), 1, 1, 16, 16, max_sequence_length=16)
-    save_model(BertPretrainer(config, tokenizer=WordPieceTokenizer(vocabulary)), str(folder / "small"))
+    save_small_model(folder / "small", vocabulary)
     return folder
 
 

@@ -1,42 +1,26 @@
-import importlib.util
 import itertools
 import json
 import random
-import runpy
-from pathlib import Path
 
 import pytest
+from recipe_runs import recipe, run_recipe, save_small_model
 
-from keras_mlm import command_line
-from keras_mlm.config import BertConfig
-from keras_mlm.model_folder import load_model, save_model
-from keras_mlm.models.bert_pretrainer import BertPretrainer
+from keras_mlm.model_folder import load_model
 from keras_mlm.models.bert_text_classifier import BertTextClassifier
 from keras_mlm.tokenizers.vocabulary_file import SPECIAL_TOKENS
 from keras_mlm.tokenizers.word_piece_tokenizer import WordPieceTokenizer
 
-RECIPE = Path(__file__).parents[2] / "recipes" / "finetune_classifier.py"
 WORDS = {"water": ["river", "lake", "rain"], "stone": ["rock", "sand", "hill"]}
 VOCABULARY = [*SPECIAL_TOKENS, "the", *WORDS["water"], *WORDS["stone"]]
 
 
 def run(*arguments):
-    spec = importlib.util.spec_from_file_location("recipe_finetune_classifier", RECIPE)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    with pytest.raises(SystemExit) as ended:
-        command_line.run(module.finetune_classifier, arguments=[str(argument) for argument in arguments])
-    return ended.value.code
+    return run_recipe("finetune_classifier", *arguments)
 
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("models") / "small"
-    sizes = {"num_layers": 1, "num_heads": 1, "hidden_dim": 16, "intermediate_dim": 16, "max_sequence_length": 16}
-    save_model(
-        BertPretrainer(BertConfig(len(VOCABULARY), **sizes), tokenizer=WordPieceTokenizer(VOCABULARY)), str(folder)
-    )
-    return folder
+    return save_small_model(tmp_path_factory.mktemp("models") / "small", VOCABULARY)
 
 
 @pytest.fixture(scope="module")
@@ -125,7 +109,7 @@ def test_several_labels_and_windows(model, texts, tmp_path, capsys):
 
 
 def test_an_imported_encoder_is_fine_tuned_and_goes_home_again(model, texts, tmp_path):
-    convert = runpy.run_path(str(RECIPE.with_name("convert.py")))["convert"]
+    convert = recipe("convert")
     convert(source=str(model), target=f"hf:{tmp_path / 'encoder'}", architecture="BertModel")
     convert(source=f"hf:{tmp_path / 'encoder'}", target=str(tmp_path / "imported"))
     assert run("--model", tmp_path / "imported", "--train", texts / "train.tsv", "--length", "16", "--epochs", "8",

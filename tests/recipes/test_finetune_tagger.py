@@ -1,32 +1,22 @@
-import importlib.util
 import json
 import random
-from pathlib import Path
 
 import pytest
+from recipe_runs import run_recipe, save_small_model
 from seqeval.metrics import accuracy_score, f1_score, precision_score, recall_score
 
-from keras_mlm import command_line
-from keras_mlm.config import BertConfig
 from keras_mlm.data.tagged_words import read_tagged_words
-from keras_mlm.model_folder import load_model, save_model
-from keras_mlm.models.bert_pretrainer import BertPretrainer
+from keras_mlm.model_folder import load_model
 from keras_mlm.tokenizers.vocabulary_file import SPECIAL_TOKENS
 from keras_mlm.tokenizers.word_piece_tokenizer import WordPieceTokenizer
 
-RECIPE = Path(__file__).parents[2] / "recipes" / "finetune_tagger.py"
 NAMES, PLACES, OTHERS = ["ada", "alan", "grace"], ["paris", "rome", "oslo"], ["saw", "in", "went", "to", "the"]
 CHINESE = {"我": "PRON", "爱": "VERB", "北京": "PROPN", "上海": "PROPN", "大": "ADJ"}
 VOCABULARY = [*SPECIAL_TOKENS, *NAMES, *PLACES, *OTHERS, *"我爱北京上海大"]
 
 
 def run(*arguments):
-    spec = importlib.util.spec_from_file_location("recipe_finetune_tagger", RECIPE)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    with pytest.raises(SystemExit) as ended:
-        command_line.run(module.finetune_tagger, arguments=[str(argument) for argument in arguments])
-    return ended.value.code
+    return run_recipe("finetune_tagger", *arguments)
 
 
 def complaint(capsys):
@@ -36,12 +26,7 @@ def complaint(capsys):
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("models") / "small"
-    sizes = {"num_layers": 1, "num_heads": 1, "hidden_dim": 16, "intermediate_dim": 16, "max_sequence_length": 16}
-    save_model(
-        BertPretrainer(BertConfig(len(VOCABULARY), **sizes), tokenizer=WordPieceTokenizer(VOCABULARY)), str(folder)
-    )
-    return folder
+    return save_small_model(tmp_path_factory.mktemp("models") / "small", VOCABULARY)
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,3 @@
-import importlib.util
 import json
 import os
 import random
@@ -15,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tensorflow as tf
+from recipe_runs import recipe
 
 from keras_mlm.data.manifest import Manifest, Split
 from keras_mlm.data.record_builder import build_records
@@ -56,10 +56,7 @@ def data(tmp_path_factory) -> str:
 
 @pytest.fixture(scope="module")
 def pretrain():
-    spec = importlib.util.spec_from_file_location("pretrain", RECIPE)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.pretrain
+    return recipe("pretrain")
 
 
 @pytest.fixture(scope="module")
