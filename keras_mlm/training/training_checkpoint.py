@@ -138,7 +138,12 @@ class TrainingCheckpoint(keras.callbacks.Callback):
         self._workers.stopping = self._workers.stop = False
         if threading.current_thread() is threading.main_thread():
             for number in (signal.SIGINT, signal.SIGTERM):
-                self._handlers[number] = signal.signal(number, self._on_signal)
+                handler: Any = signal.signal(number, self._on_signal)
+                # Keras tells callbacks nothing when `fit` raises: what such a run left listening is passed over.
+                left = getattr(handler, "__self__", None)
+                if isinstance(left, TrainingCheckpoint):
+                    handler = left._handlers.pop(number, signal.SIG_DFL)
+                self._handlers[number] = handler
 
     def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
         """Write a checkpoint when it is time, go back to the last after a bad step, or stop after a signal."""

@@ -294,4 +294,15 @@ def test_a_second_interrupt_stops_at_once(tmp_path, caplog):
     with pytest.raises(KeyboardInterrupt) as caught:
         run(tmp_path, more=[keras.callbacks.LambdaCallback(on_train_batch_begin=twice)])
     assert not isinstance(caught.value, Interrupted)
-    assert "again stops at once" in caplog.text
+    assert caplog.text.count("again stops at once") == 1
+
+
+def test_a_second_interrupt_stops_at_once_after_a_run_that_failed(tmp_path, caplog):
+    def fail(batch, logs):
+        raise RuntimeError("of somebody's callback")
+
+    handler = signal.getsignal(signal.SIGINT)
+    with pytest.raises(RuntimeError, match="somebody's"):
+        run(tmp_path / "failed", more=[keras.callbacks.LambdaCallback(on_train_batch_begin=fail)])
+    test_a_second_interrupt_stops_at_once(tmp_path / "next", caplog)
+    assert signal.getsignal(signal.SIGINT) is handler
