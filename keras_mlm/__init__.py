@@ -16,6 +16,7 @@ _MODULES = {
     "Interrupted": "keras_mlm.errors",
     "RunError": "keras_mlm.errors",
     # === Text ===
+    "Annotator": "keras_mlm.tokenizers.annotator",
     "WordPieceTokenizer": "keras_mlm.tokenizers.word_piece_tokenizer",
     "learn_vocabulary": "keras_mlm.tokenizers.learn_vocabulary",
     "train_vocabulary": "keras_mlm.data.train_vocabulary",

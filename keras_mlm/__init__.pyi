@@ -36,6 +36,7 @@ from keras_mlm.models.bert_backbone import BertBackbone as BertBackbone
 from keras_mlm.models.bert_pretrainer import BertPretrainer as BertPretrainer
 from keras_mlm.models.bert_text_classifier import BertTextClassifier as BertTextClassifier
 from keras_mlm.models.bert_token_classifier import BertTokenClassifier as BertTokenClassifier
+from keras_mlm.tokenizers.annotator import Annotator as Annotator
 from keras_mlm.tokenizers.learn_vocabulary import learn_vocabulary as learn_vocabulary
 from keras_mlm.tokenizers.word_piece_tokenizer import WordPieceTokenizer as WordPieceTokenizer
 from keras_mlm.training.best_epoch import BestEpoch as BestEpoch

@@ -183,6 +183,7 @@ class BertConfig:
 
 _CHOICES = {
     "masking": ("token", "whole_word", "span"),
+    "sentence_pairs": ("next", "order"),
     "replacements": ("uniform", "unigram"),
     "optimizer": ("adamw", "adamw_original", "lamb"),
     "schedule": ("linear", "cosine", "one_cycle", "warmup_stable_decay"),
@@ -224,6 +225,10 @@ class PretrainingConfig:
             first; needs `steps`. Defaults to `None`, `mask_selection_rate` throughout.
         replacements: how random replacements are drawn: `"uniform"`, every ordinary token alike, or `"unigram"`, as
             often as it occurs in the corpus. Defaults to `"uniform"`.
+        sentence_pairs: what the pairs of `next_sentence` are: `"next"`, half of the second parts are another
+            document's, or `"order"`, half of the pairs are swapped. Defaults to `"next"`.
+        content_word_weight: float, how many times as often nouns, verbs, adjectives, adverbs and numbers are masked as
+            other words, of a corpus with parts of speech; the share of a row stays. Defaults to `1.0`.
 
     Raises:
         InputError: a value that no run can have; the message names it.
@@ -257,6 +262,8 @@ class PretrainingConfig:
     final_length: int | None = _added(None)
     final_mask_selection_rate: float | None = _added(None)
     replacements: Literal["uniform", "unigram"] = _added("uniform")
+    sentence_pairs: Literal["next", "order"] = _added("next")
+    content_word_weight: float = _added(1.0)
 
     def __post_init__(self) -> None:
         if self.length < 8:
@@ -279,10 +286,11 @@ class PretrainingConfig:
                 raise InputError(f"{name} must be between 0 and 1, not {rate!r}")
         if self.mask_selection_length is not None and self.mask_selection_length < 1:
             raise InputError(f"mask_selection_length must be at least 1, not {self.mask_selection_length}")
+        for name in ("learning_rate", "content_word_weight"):
+            if not 0 < getattr(self, name) < float("inf"):
+                raise InputError(f"{name} must be above 0, not {getattr(self, name)!r}")
         if not 0 <= self.warmup < 1:
             raise InputError(f"warmup must be in [0, 1), not {self.warmup!r}")
-        if self.learning_rate <= 0:
-            raise InputError(f"learning_rate must be above 0, not {self.learning_rate!r}")
         if (self.steps is None) == (self.minutes is None):
             raise InputError("give the length of the run either in steps or in minutes")
         if self.steps is not None and self.steps < 1:

@@ -13,6 +13,7 @@ def prepare_corpus(
     vocabulary: str | None = None,
     init: str | None = None,
     new_words: str | None = None,
+    annotator: str | None = None,
     exclude: list[str] | None = None,
     normalization: Literal["fast", "bert"] = "fast",
     cased: bool = False,
@@ -31,6 +32,8 @@ def prepare_corpus(
         init: Use the vocabulary of the model that pretrain.py --init will start from, cut and folded as it was: a model
             folder, hf:FOLDER, google:FOLDER or keras_hub:FOLDER.
         new_words: A file of words of your field, one a line, that become tokens of their own; with --init.
+        annotator: Who says where words begin, and of what kind they are: rjieba, for Chinese, or the folder of a tagger
+            that finetune_tagger.py wrote. By default a Chinese character is a word.
         exclude: Files of evaluation sets; documents that contain a sentence of theirs are left out.
         normalization: "fast" for a vocabulary of your own, "bert" for one that came with a Google or Hugging Face BERT.
         cased: Tell upper from lower case.
@@ -68,6 +71,7 @@ def prepare_corpus(
         words = with_new_words(tokenizer, read_vocabulary(new_words) if new_words else [], new_words or "")
         folding = {name: getattr(tokenizer, name) for name in ("normalization", "lowercase", "strip_accents")}
     start = time.time()
+    words_by = annotator_from(annotator) if annotator else None
     manifest = preparation.prepare_corpus(
         documents,
         output,
@@ -75,6 +79,7 @@ def prepare_corpus(
         vocabulary=words,
         vocabulary_size=vocabulary_size or 0,
         **folding,
+        annotator=words_by,
         exclude=exclude or [],
     )
     print(report(manifest))
@@ -86,6 +91,22 @@ def prepare_corpus(
             file.write(dump_json({**manifest.counts, **figures}))
     with_init = f" --init {init}" if init else ""
     print(f"Everything is in {output}. Next: python recipes/pretrain.py --data {output}{with_init}")
+
+
+def annotator_from(name: str) -> Any:
+    """Return the annotator of a name: rjieba, or a tagger's folder."""
+    from keras_mlm.tokenizers.annotator import Annotator, chinese_annotator
+
+    if name == "rjieba":
+        return chinese_annotator()
+    from keras_mlm.errors import InputError
+    from keras_mlm.interop.continued_pretraining import weights_hash
+    from keras_mlm.model_folder import load_model
+
+    tagger = load_model(name)
+    if not hasattr(tagger, "annotate"):
+        raise InputError(f"--annotator {name} is no tagger: give rjieba, or a folder that finetune_tagger.py wrote")
+    return Annotator(f"tagger {weights_hash(tagger)[:16]}", tagger.annotate)
 
 
 def report(manifest: Any) -> str:

@@ -32,7 +32,9 @@ def pretrain(
     mask_selection_rate: float | None = None,
     final_mask_selection_rate: float | None = None,
     replacements: Literal["uniform", "unigram"] = "uniform",
+    content_word_weight: float = 1.0,
     next_sentence: bool | None = None,
+    sentence_pairs: Literal["next", "order"] = "next",
     optimizer: Literal["adamw", "adamw_original", "lamb"] | None = None,
     schedule: Literal["linear", "cosine", "one_cycle", "warmup_stable_decay"] | None = None,
     precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = "float32",
@@ -71,8 +73,12 @@ def pretrain(
         final_mask_selection_rate: The share at the end of the run, such as 0.15, to which it goes evenly; needs steps.
         replacements: How the tokens are drawn that stand in for a tenth of the masks: uniform, or unigram (as often as
             they occur in the corpus).
+        content_word_weight: How many times as often nouns, verbs, adjectives, adverbs and numbers are masked as other
+            words; more than 1 needs data prepared with --annotator.
         next_sentence: Whether to learn the next-sentence objective too; by default as the style says,
             --next-sentence=false leaves it out.
+        sentence_pairs: What it tells apart: next, whether B follows A or is from another document, or order, whether B
+            follows A or A follows B.
         optimizer: adamw, adamw_original (no bias correction) or lamb (very large batches); by default the style's.
         schedule: How the rate falls after the warm-up: linear, cosine, one_cycle or warmup_stable_decay; by default the
             style's.
@@ -108,7 +114,8 @@ def pretrain(
         style, length=length, final_length=final_length, batch_size=batch_size, masking=masking, steps=steps,
         minutes=60 * hours if hours is not None else minutes, seed=seed, deterministic=deterministic,
         precision=precision, micro_batches=micro_batches, recompute=recompute, replacements=replacements,
-        final_mask_selection_rate=final_mask_selection_rate,
+        final_mask_selection_rate=final_mask_selection_rate, content_word_weight=content_word_weight,
+        sentence_pairs=sentence_pairs,
         **{name: value for name, value in chosen.items() if value is not None},
     )  # fmt: skip
 

@@ -64,6 +64,7 @@ class Manifest:
         settings: dict of plain data, everything that decides the content: sources, sizes, options.
         splits: dict of `Split`, under `"training"` and `"validation"`.
         counts: dict of int, what was read, left out and why.
+        pos_tags: list of str, the parts of speech that the records' `pos_ids` count from 1 on. Defaults to none.
         format_version: int. Defaults to this version's.
 
     Example:
@@ -80,13 +81,17 @@ class Manifest:
     settings: dict[str, Any]
     splits: dict[str, Split]
     counts: dict[str, int]
+    pos_tags: list[str] = dataclasses.field(default_factory=list)
     format_version: int = FORMAT_VERSION
 
     def save(self, folder: str) -> None:
         """Write `manifest.json` into a folder: aside first, then renamed."""
         path = tf.io.gfile.join(folder, MANIFEST_FILE)
         # A pair of the length histograms stays on one line: a large corpus has a hundred thousand of them.
-        text = re.sub(r"\[\s+(\d+),\s+(\d+)\s+\]", r"[\1, \2]", dump_json(dataclasses.asdict(self)))
+        data = dataclasses.asdict(self)
+        if not self.pos_tags:
+            del data["pos_tags"]  # as it was before there were any
+        text = re.sub(r"\[\s+(\d+),\s+(\d+)\s+\]", r"[\1, \2]", dump_json(data))
         write_whole(path, text)
 
     @classmethod

@@ -1,10 +1,11 @@
 """Documents in, a folder of token records out."""
 
 import collections
+import functools
 import itertools
 import json
 import logging
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -20,8 +21,9 @@ from keras_mlm.data.progress import progress_bar
 from keras_mlm.data.record_builder import build_records
 from keras_mlm.data.sentences import split_sentences
 from keras_mlm.data.shard_writer import ShardWriter
-from keras_mlm.data.token_record import token_dtype_for
+from keras_mlm.data.token_record import TokenRecord, token_dtype_for
 from keras_mlm.errors import InputError
+from keras_mlm.tokenizers.annotator import Annotator
 from keras_mlm.tokenizers.learn_vocabulary import learn_vocabulary
 from keras_mlm.tokenizers.vocabulary_file import vocabulary_hash
 from keras_mlm.tokenizers.word_piece_tokenizer import WordPieceTokenizer
@@ -44,6 +46,7 @@ def prepare_corpus(
     normalization: Literal["fast", "bert"] = "fast",
     lowercase: bool = True,
     strip_accents: bool | None = None,
+    annotator: Annotator | None = None,
     exclude: Sequence[str] = (),
     validation_share: float = 0.05,
 ) -> Manifest:
@@ -67,6 +70,8 @@ def prepare_corpus(
         normalization: `"fast"` or `"bert"`, see `WordPieceTokenizer`. Defaults to `"fast"`.
         lowercase: bool. Defaults to `True`.
         strip_accents: bool, or `None` for the value of `lowercase`. Defaults to `None`.
+        annotator: `Annotator` that says where words begin and of what kind they are. Defaults to `None`, the words of
+            the tokenizer: a Chinese character is one.
         exclude: sequence of str, files with sentences whose documents are left out. Defaults to none.
         validation_share: float, the share of documents to hold out, at most 2,000 of them. Defaults to `0.05`.
 
@@ -95,6 +100,8 @@ def prepare_corpus(
     }
     if strip_accents not in (None, lowercase):  # as before there was a choice, where it is not used
         settings["strip_accents"] = strip_accents
+    if annotator is not None:
+        settings["annotator"] = annotator.name
     settings = json.loads(json.dumps(settings))  # as a manifest gives them back
     finished = finished_corpus(output, settings)
     if finished is not None:
@@ -127,8 +134,10 @@ def prepare_corpus(
                 report.vocabulary, normalization=normalization, lowercase=lowercase, strip_accents=strip_accents
             )
         ids = itertools.count()
-        training = _write(_training_documents(spool, held_out), ids, output, "training", tokenizer, counts)
-        validation = _write(held_out.remaining(), ids, output, "validation", tokenizer, counts)
+        tags: dict[str, int] = {}
+        build = functools.partial(build_records, tokenizer=tokenizer, annotator=annotator, tags=tags)
+        training = _write(_training_documents(spool, held_out), ids, output, "training", tokenizer, build, counts)
+        validation = _write(held_out.remaining(), ids, output, "validation", tokenizer, build, counts)
         counts["validation_sentences_left_out"] = held_out.sentences_left_out
         counts["validation_documents_left_out"] = held_out.documents_left_out
         tokenizer.save(output)
@@ -140,6 +149,7 @@ def prepare_corpus(
             settings=settings,
             splits={"training": training, "validation": validation},
             counts=dict(sorted(counts.items())),
+            pos_tags=list(tags),
         )
         manifest.save(output)
     if not validation.documents:
@@ -209,13 +219,14 @@ def _write(
     folder: str,
     split: str,
     tokenizer: WordPieceTokenizer,
+    build: Callable[[Iterable[tuple[int, list[str]]]], Iterator[TokenRecord]],
     counts: collections.Counter[str],
 ) -> Split:
     # A document's id is taken when it is read, so the ids of a split are in the order of its documents.
     sentences = unknown = found = 0
     last = -1
     with ShardWriter(folder, split, token_dtype_for(tokenizer.vocabulary_size)) as writer:
-        for record in build_records(((next(ids), document) for document in documents), tokenizer):
+        for record in build((next(ids), document) for document in documents):
             writer.write(record)
             found += record.document_id != last
             last = record.document_id

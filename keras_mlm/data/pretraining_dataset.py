@@ -17,6 +17,7 @@ from keras_mlm.data.token_counts import token_counts
 from keras_mlm.errors import InputError
 from keras_mlm.layers.preprocessing.masked_lm_mask_generator import MaskedLMMaskGenerator
 from keras_mlm.layers.preprocessing.next_sentence_pair_generator import NextSentencePairGenerator
+from keras_mlm.layers.preprocessing.part_of_speech_weights import part_of_speech_weights
 from keras_mlm.layers.preprocessing.segment_packer import SegmentPacker
 from keras_mlm.tokenizers.vocabulary_file import SPECIAL_TOKENS, check_vocabulary, read_vocabulary
 
@@ -50,12 +51,16 @@ class PretrainingDataset:
         mask_selection_rate: float, share of a row's tokens to predict. Defaults to `0.15`.
         mask_selection_length: int, mask slots a row. Defaults to the rate times the length, rounded up.
         next_sentence: bool, whether rows are sentence pairs. Defaults to `True`.
+        sentence_pairs: `"next"`, half of the second parts are another document's, or `"order"`, half of the pairs are
+            swapped. Defaults to `"next"`.
         packed: bool, whether several texts share a row; not with sentence pairs. Defaults to `False`.
         final_mask_selection_rate: float, the rate from step `steps` on, to which it goes evenly from that of step 0;
             training only. The masks of a row then depend on its step as well. Defaults to `None`, one rate.
         steps: int, the steps that takes. Defaults to `None`.
         replacements: `"uniform"` or `"unigram"` (as often as they occur in the training half), how the random
             replacements of selected tokens are drawn. Defaults to `"uniform"`.
+        content_word_weight: float, how many times as often nouns, verbs, adjectives, adverbs and numbers are selected
+            as other words; the share of a row stays. The corpus needs parts of speech. Defaults to `1.0`, all alike.
         seed: int, of order, pairs and masks; validation does not depend on it. Defaults to `0`.
         split: `"training"` or `"validation"`. Defaults to `"training"`.
 
@@ -86,10 +91,12 @@ class PretrainingDataset:
         mask_selection_rate: float = 0.15,
         mask_selection_length: int | None = None,
         next_sentence: bool = True,
+        sentence_pairs: Literal["next", "order"] = "next",
         packed: bool = False,
         final_mask_selection_rate: float | None = None,
         steps: int | None = None,
         replacements: Literal["uniform", "unigram"] = "uniform",
+        content_word_weight: float = 1.0,
         seed: int = 0,
         split: Literal["training", "validation"] = "training",
     ) -> None:
@@ -97,7 +104,7 @@ class PretrainingDataset:
             length=length, batch_size=batch_size, masking=masking, mask_selection_rate=mask_selection_rate,
             mask_selection_length=mask_selection_length, next_sentence=next_sentence, packed=packed,
             final_mask_selection_rate=final_mask_selection_rate, steps=1 if steps is None else steps,
-            replacements=replacements,
+            replacements=replacements, content_word_weight=content_word_weight, sentence_pairs=sentence_pairs,
         )  # fmt: skip
         self._rate = None
         if final_mask_selection_rate is not None:
@@ -107,10 +114,20 @@ class PretrainingDataset:
         self.manifest = Manifest.load(folder)
         if split not in self.manifest.splits:
             raise InputError(f"{folder} has no split {split!r}, only {', '.join(self.manifest.splits)}")
+        self._weights = None
+        if content_word_weight != 1.0:
+            if not self.manifest.pos_tags:
+                raise InputError(
+                    f"{folder} has no parts of speech to weight words by: prepare it with --annotator, rjieba or a "
+                    "tagger's folder"
+                )
+            tags = ["", *self.manifest.pos_tags]
+            self._weights = functools.partial(part_of_speech_weights, tags=tags, content=content_word_weight)
         self.folder = folder
         self.length = length
         self.batch_size = batch_size
         self.next_sentence = next_sentence
+        self.sentence_pairs = sentence_pairs
         self.split = split
         self.tokens = self.manifest.splits[split].tokens
         self._check_content()
@@ -121,7 +138,8 @@ class PretrainingDataset:
         ids = {token: vocabulary.index(token) for token in SPECIAL_TOKENS}
         self._packer = SegmentPacker(length, ids["[CLS]"], ids["[SEP]"], ids["[PAD]"])
         width = length - 3 if next_sentence else length - SPECIAL
-        self._pairs = NextSentencePairGenerator(width, seed=self._seed)
+        negatives: Literal["other_document", "swapped"] = "swapped" if sentence_pairs == "order" else "other_document"
+        self._pairs = NextSentencePairGenerator(width, seed=self._seed, negatives=negatives)
         self._masker = MaskedLMMaskGenerator(
             len(vocabulary), mask_selection_rate, ids["[MASK]"], config.predictions,
             unselectable_token_ids=sorted(ids.values()), seed=self._seed, strategy=masking,
@@ -129,7 +147,7 @@ class PretrainingDataset:
         )  # fmt: skip
         self._reader = RowReader(
             folder, self.manifest, split, width=width, seed=seed if self._training else None, packed=packed,
-            special_ids=self._packer.special_ids, sentences=next_sentence,
+            special_ids=self._packer.special_ids, sentences=next_sentence, parts_of_speech=self._weights is not None,
             special_word_starts=self._packer.special_word_starts if masking != "token" else None,
         )  # fmt: skip
         self._plan = self._reader.plan
@@ -146,10 +164,11 @@ class PretrainingDataset:
         if split == "validation":
             config = dataclasses.replace(
                 config, mask_selection_rate=EVALUATION_RATE, mask_selection_length=None, packed=False,
-                final_mask_selection_rate=None, replacements="uniform",
+                final_mask_selection_rate=None, replacements="uniform", content_word_weight=1.0,
             )  # fmt: skip
         names = ("length", "batch_size", "masking", "mask_selection_rate", "mask_selection_length", "next_sentence",
-                 "packed", "final_mask_selection_rate", "steps", "replacements", "seed")  # fmt: skip
+                 "sentence_pairs", "packed", "final_mask_selection_rate", "steps", "replacements",
+                 "content_word_weight", "seed")  # fmt: skip
         return cls(folder, split=split, **{name: getattr(config, name) for name in names})
 
     def check_shards(self) -> None:
@@ -220,7 +239,8 @@ class PretrainingDataset:
         split = self.manifest.splits[self.split]
         if not split.tokens:
             raise InputError(f"the {self.split} split of {self.folder} is empty: give more documents")
-        if self.next_sentence and not split.has_pairs:
+        ordered = self.sentence_pairs == "order" and split.sentences > split.documents
+        if self.next_sentence and not (split.has_pairs or ordered):
             few = "two documents" if split.documents < 2 else "documents of two sentences"
             raise InputError(
                 f"sentence pairs need {few}, the {self.split} split of {self.folder} has "
@@ -264,7 +284,9 @@ class PretrainingDataset:
                 starts=begins, limits=tf.gather(rows.splits, chosen + 1), deltas=1, Tsplits=tf.int32
             )
             starts, lengths = (tf.gather(part, spans.rt_dense_values) for part in (rows.starts, rows.lengths))
-            packed = self._packer.pack_rows(rows.tokens, rows.word_starts, starts, lengths, spans.rt_nested_splits)
+            packed = self._packer.pack_rows(
+                rows.tokens, rows.word_starts, starts, lengths, spans.rt_nested_splits, rows.pos_ids
+            )
         else:
             starts, lengths = tf.gather(rows.starts, chosen), tf.gather(rows.lengths, chosen)
             keys["document_id"] = documents = tf.gather(rows.documents, chosen)
@@ -277,8 +299,12 @@ class PretrainingDataset:
                     "next_sentence_weights": pairs.weights,
                     "without_negative": pairs.without_negative,
                 }
-            packed = self._packer.pack_spans(rows.tokens, rows.word_starts, first, second)
-        masked = self._masker({**packed, "example_index": example_index, "epoch": epochs, "mask_selection_rate": rate})
+            packed = self._packer.pack_spans(rows.tokens, rows.word_starts, first, second, rows.pos_ids)
+        weights = None if self._weights is None else self._weights(packed["pos_ids"])
+        masked = self._masker({
+            **packed, "example_index": example_index, "epoch": epochs, "mask_selection_rate": rate,
+            "selection_weights": weights,
+        })  # fmt: skip
         return {**packed, **masked, **labels, **keys}
 
     def _fill_up(self, batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:

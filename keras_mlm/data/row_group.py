@@ -16,6 +16,7 @@ class RowGroup(NamedTuple):
     Args:
         tokens: int32 `(tokens,)`, the special ids and then the tokens of all records.
         word_starts: bool `(tokens,)`, or `None` where not asked for.
+        pos_ids: int32 `(tokens,)`, 0 for no part of speech; or `None` where not asked for.
         pool: `SentencePool` of the records, or `None` where not asked for.
         starts: int32 `(spans,)`, where each span begins in `tokens`.
         lengths: int32 `(spans,)`.
@@ -25,6 +26,7 @@ class RowGroup(NamedTuple):
 
     tokens: tf.Tensor
     word_starts: tf.Tensor | None
+    pos_ids: tf.Tensor | None
     pool: SentencePool | None
     starts: tf.Tensor
     lengths: tf.Tensor
@@ -41,6 +43,7 @@ def read_row_group(
     width: int,
     special_ids: Sequence[int],
     special_word_starts: Sequence[bool] | None,
+    parts_of_speech: bool,
     sentences: bool,
 ) -> RowGroup:
     """Read shards, in this order, and cut every record into rows of `width` tokens; the last row may be shorter.
@@ -53,6 +56,7 @@ def read_row_group(
         width: int, tokens a row without its special ones.
         special_ids: sequence of int, ids to put in front of the tokens.
         special_word_starts: their word starts; `None` leaves word starts out.
+        parts_of_speech: bool, whether to read those of the records.
         sentences: bool, whether to build the pool of sentences.
 
     Returns:
@@ -62,7 +66,11 @@ def read_row_group(
         tf.errors.OpError: a shard cannot be read or does not hold what the manifest says.
     """
     data = tf.data.TFRecordDataset(paths).batch(tf.maximum(records, 1)).get_single_element()
-    names = ["token_ids"] + ["word_starts"] * (special_word_starts is not None) + ["sentence_starts"] * sentences
+    wanted = {
+        "token_ids": True, "word_starts": special_word_starts is not None, "pos_ids": parts_of_speech,
+        "sentence_starts": sentences,
+    }  # fmt: skip
+    names = [name for name, is_wanted in wanted.items() if is_wanted]
     schema = {name: tf.io.FixedLenFeature([], tf.string) for name in names}
     features = tf.io.parse_example(data, {**schema, "document_id": tf.io.FixedLenFeature([], tf.int64)})
     dtype = tf.uint16 if token_dtype == "uint16" else tf.int32
@@ -79,9 +87,11 @@ def read_row_group(
     record_of_row = tf.repeat(tf.range(tf.size(rows)), rows)
     ordinals = tf.range(tf.size(record_of_row)) - tf.gather(tf.cumsum(rows, exclusive=True), record_of_row)
     starts = tf.gather(ends - lengths, record_of_row) + ordinals * width
-    word_starts = pool = None
+    word_starts = pos_ids = pool = None
     if special_word_starts is not None:
         word_starts = tf.concat([special_word_starts, decode("word_starts", tf.uint8) > 0], 0)
+    if parts_of_speech:
+        pos_ids = tf.concat([[0] * len(special_ids), tf.cast(decode("pos_ids", tf.uint8), tf.int32)], 0)
     if sentences:
         flags = tf.concat([[False] * len(special_ids), decode("sentence_starts", tf.uint8) > 0], 0)
         documents = tf.concat([[tf.constant(-1, tf.int64)], features["document_id"]], 0)
@@ -89,6 +99,7 @@ def read_row_group(
     return RowGroup(
         tokens=token_ids,
         word_starts=word_starts,
+        pos_ids=pos_ids,
         pool=pool,
         starts=starts,
         lengths=tf.minimum(width, tf.gather(ends, record_of_row) - starts),

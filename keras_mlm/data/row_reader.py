@@ -46,6 +46,7 @@ class RowReader:
         packed: bool, whether several spans share a row.
         special_ids: sequence of int, ids to put in front of the tokens of a group.
         special_word_starts: their word starts; `None` leaves word starts out.
+        parts_of_speech: bool, whether groups have those of their tokens.
         sentences: bool, whether groups have a pool of sentences.
 
     Attributes:
@@ -57,7 +58,7 @@ class RowReader:
 
     def __init__(
         self, folder: str, manifest: Manifest, split: str, *, width: int, seed: int | None, packed: bool,
-        special_ids: Sequence[int], special_word_starts: Sequence[bool] | None, sentences: bool,
+        special_ids: Sequence[int], special_word_starts: Sequence[bool] | None, parts_of_speech: bool, sentences: bool,
     ) -> None:  # fmt: skip
         self.plan = RowPlan.make(manifest.splits[split], width, seed, packed=packed)
         self._paths = manifest.shard_paths(folder, split)
@@ -67,6 +68,7 @@ class RowReader:
         self._packed = packed
         self._special_ids = special_ids
         self._special_word_starts = special_word_starts
+        self._parts_of_speech = parts_of_speech
         self._sentences = sentences
 
     def check_shards(self) -> None:
@@ -107,6 +109,7 @@ class RowReader:
             width=self._width,
             special_ids=self._special_ids,
             special_word_starts=self._special_word_starts,
+            parts_of_speech=self._parts_of_speech,
             sentences=self._sentences,
         )
         if not self._packed:

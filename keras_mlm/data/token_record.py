@@ -24,6 +24,8 @@ class TokenRecord:
         token_ids: int32 array of shape `(tokens,)`, at most 4,096 long.
         word_starts: bool array of shape `(tokens,)`, true where a token begins a word.
         sentence_starts: bool array of shape `(tokens,)`, true where a token begins a sentence; always true at 0.
+        pos_ids: uint8 array of shape `(tokens,)`, the part of speech of a token's word as a place in the manifest's
+            `pos_tags`, counted from 1; 0 where there is none. Defaults to `None`, a corpus without them.
 
     Example:
         ```python
@@ -35,6 +37,7 @@ class TokenRecord:
     token_ids: np.ndarray
     word_starts: np.ndarray
     sentence_starts: np.ndarray
+    pos_ids: np.ndarray | None = None
 
 
 def token_dtype_for(vocabulary_size: int) -> str:
@@ -52,7 +55,8 @@ def serialize_record(record: TokenRecord, token_dtype: str) -> bytes:
         token_dtype: `"uint16"` or `"int32"`, how the ids are stored.
 
     Returns:
-        bytes with the features `document_id` (int64) and `token_ids`, `word_starts`, `sentence_starts` (bytes).
+        bytes with the features `document_id` (int64) and `token_ids`, `word_starts`, `sentence_starts` and, if there
+        are any, `pos_ids` (bytes).
     """
     example = tf.train.Example()
     feature = example.features.feature
@@ -60,6 +64,8 @@ def serialize_record(record: TokenRecord, token_dtype: str) -> bytes:
     feature["token_ids"].bytes_list.value.append(record.token_ids.astype(TOKEN_DTYPES[token_dtype]).tobytes())
     feature["word_starts"].bytes_list.value.append(record.word_starts.tobytes())
     feature["sentence_starts"].bytes_list.value.append(record.sentence_starts.tobytes())
+    if record.pos_ids is not None:
+        feature["pos_ids"].bytes_list.value.append(record.pos_ids.tobytes())
     return example.SerializeToString(deterministic=True)
 
 
@@ -119,7 +125,8 @@ def _parse_record(data: bytes, token_dtype: str) -> TokenRecord:
     token_ids = np.frombuffer(feature["token_ids"].bytes_list.value[0], TOKEN_DTYPES[token_dtype])
     words = np.frombuffer(feature["word_starts"].bytes_list.value[0], np.uint8)
     sentences = np.frombuffer(feature["sentence_starts"].bytes_list.value[0], np.uint8)
-    if not len(token_ids) == len(words) == len(sentences):
+    pos_ids = np.frombuffer(feature["pos_ids"].bytes_list.value[0], np.uint8) if "pos_ids" in feature else None
+    if not len(token_ids) == len(words) == len(sentences) == len(words if pos_ids is None else pos_ids):
         raise ValueError("features of unequal length")
     document_id = feature["document_id"].int64_list.value[0]
-    return TokenRecord(document_id, token_ids.astype(np.int32), words.astype(bool), sentences.astype(bool))
+    return TokenRecord(document_id, token_ids.astype(np.int32), words.astype(bool), sentences.astype(bool), pos_ids)

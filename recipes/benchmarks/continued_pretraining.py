@@ -27,7 +27,7 @@ def continued_pretraining(
     length: int = 64,
     batch_size: int = 32,
     continued_rate: float = 2e-4,
-    random_rate: float = 2e-4,
+    random_rate: float = 1e-3,
     seed: int = 0,
     work: str = "saved_models/continued_pretraining",
 ) -> None:
@@ -45,7 +45,7 @@ def continued_pretraining(
         batch_size: Rows a step.
         continued_rate: Highest rate from the model's weights; more than the 5e-5 of a long run, because the minutes are
             few and the masked-LM head of an encoder is new.
-        random_rate: Highest rate from random weights.
+        random_rate: Highest rate from random weights, which bear and need more.
         seed: Of everything random.
         work: Folder for the data and the models.
     """

@@ -1,11 +1,8 @@
 """How fast a served encoder answers, from text to a vector, beside PyTorch and onnxruntime with the same weights."""
 
 import contextlib
-import multiprocessing
-import os
 import statistics
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +10,7 @@ import side_by_side
 
 from keras_mlm import command_line
 
-THREADS = os.cpu_count() or 1
+THREADS = side_by_side.THREADS
 SHAPES = ((32, 128), (1, 64))
 PEER = "torch bfloat16 compiled"
 
@@ -32,9 +29,8 @@ def serving_latency(
 
     All have the same weights, drawn at random: speed does not depend on what was learned. All get the same texts, each
     at least as long as the shape, and answer with the mean of the last layer; tokenizing is counted, Hugging Face's
-    tokenizers for torch and onnxruntime. Each side has a process of its own and all threads of the machine; in one
-    process the runtimes' waiting threads slow each other down several times. Rounds alternate. Needs the extras onnx
-    and tflite, torch, transformers and a C++ compiler.
+    tokenizers for torch and onnxruntime. Each side has a process of its own and all threads of the machine. Rounds
+    alternate. Needs the extras onnx and tflite, torch, transformers and a C++ compiler.
 
     Args:
         json: File to write the rows to.
@@ -55,22 +51,16 @@ def serving_latency(
     for batch, length in SHAPES:
         with contextlib.ExitStack() as stack:
             names = [name for name in SIDES if batch == 1 or not name.startswith("TFLite")]
-            sides = {name: stack.enter_context(_in_a_process(name, folder, length, lines[:batch])) for name in names}
-            answers = {name: side() for name, side in sides.items()}
-            for side in sides.values():
-                side()
-            # Timed inside of the processes: what is handed to the parent costs nothing.
-            seconds: dict[str, list[float]] = {name: [] for name in names}
-            for _ in range(rounds):
-                for name, side in sides.items():
-                    seconds[name].append(side()[1])
-        first = answers[names[0]][0]
+            started = {name: side_by_side.in_a_process(_side, name, folder, length, lines[:batch]) for name in names}
+            sides = {name: stack.enter_context(process) for name, process in started.items()}
+            answers, seconds = side_by_side.alternate_processes(sides, rounds)
+        first = answers[names[0]]
         for name, times in seconds.items():
             ratio = statistics.median(a / b for a, b in zip(seconds[PEER], times, strict=True))
             rows.append(
                 {"name": name, "shape": f"{batch} x {length}", "milliseconds": 1000 * statistics.median(times),
                  "least_milliseconds": 1000 * min(times), "times_torch": ratio,
-                 "difference": float(abs(answers[name][0] - first).max())}
+                 "difference": float(abs(answers[name] - first).max())}
             )  # fmt: skip
     header = ["side", "shape", "ms", "least", f"x {PEER}", "difference to the first"]
     print(f"{num_layers} layers x {hidden_dim}, {THREADS} threads, medians of {rounds} alternating rounds")
@@ -80,34 +70,9 @@ def serving_latency(
             json_module.dump(rows, file, indent=2)
 
 
-@contextlib.contextmanager
-def _in_a_process(name: str, folder: str, length: int, texts: list[str]) -> Iterator[Callable[[], Any]]:
-    """Give a function that runs a side once, in its own process, and returns its answer and its seconds."""
-    context = multiprocessing.get_context("spawn")
-    here, there = context.Pipe()
-    process = context.Process(target=_serve, args=(there, name, folder, length, texts), daemon=True)
-    process.start()
-    there.close()
-
-    def once() -> Any:
-        here.send(None)
-        return here.recv()
-
-    yield once
-    here.close()
-    process.join(timeout=30)
-
-
-def _serve(connection: Any, name: str, folder: str, length: int, texts: list[str]) -> None:
-    os.environ["RAYON_NUM_THREADS"] = str(THREADS)
+def _side(name: str, folder: str, length: int, texts: list[str]) -> Callable[[], Any]:
     build, *settings = SIDES[name]
-    call = build(folder, length, texts, *settings)
-    with contextlib.suppress(EOFError):
-        while True:
-            connection.recv()
-            begun = time.perf_counter()
-            answer = call()
-            connection.send((answer, time.perf_counter() - begun))
+    return build(folder, length, texts, *settings)
 
 
 def _long_lines(text: list[str] | None) -> list[str]:

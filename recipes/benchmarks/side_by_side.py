@@ -1,16 +1,19 @@
 """What the benchmarks share: one thread each, alternating rounds, and rows that are printed and kept."""
 
+import contextlib
 import json
+import multiprocessing
+import os
 import statistics
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
+THREADS = os.cpu_count() or 1
+
 
 def one_thread() -> None:
     """Hold TensorFlow and Hugging Face's tokenizers to one thread; call it before either does anything."""
-    import os
-
     os.environ["RAYON_NUM_THREADS"] = "1"
     os.environ["TOKENIZERS_PARALLELISM"] = "false"
     import tensorflow as tf
@@ -43,6 +46,57 @@ def alternate(sides: dict[str, Callable[[], Any]], rounds: int) -> dict[str, lis
             if turn:
                 seconds[name].append(time.perf_counter() - start)
     return seconds
+
+
+@contextlib.contextmanager
+def in_a_process(build: Callable[..., Callable[[], Any]], *arguments: Any) -> Iterator[Callable[[], Any]]:
+    """Give a function that runs a side once, in its own process, and returns its answer and its seconds.
+
+    In one process, the waiting threads of two runtimes slow each other down several times.
+
+    Args:
+        build: function of a module that makes the side from the arguments, in the new process.
+        *arguments: its arguments.
+    """
+    context = multiprocessing.get_context("spawn")
+    here, there = context.Pipe()
+    process = context.Process(target=_serve, args=(there, build, arguments), daemon=True)
+    process.start()
+    there.close()
+
+    def once() -> Any:
+        here.send(None)
+        return here.recv()
+
+    yield once
+    here.close()
+    process.join(timeout=30)
+
+
+def _serve(connection: Any, build: Callable[..., Callable[[], Any]], arguments: tuple[Any, ...]) -> None:
+    os.environ["RAYON_NUM_THREADS"] = str(THREADS)
+    call = build(*arguments)
+    with contextlib.suppress(EOFError):
+        while True:
+            connection.recv()
+            begun = time.perf_counter()
+            answer = call()
+            # Timed here: what it costs to hand the answer over does not count.
+            connection.send((answer, time.perf_counter() - begun))
+
+
+def alternate_processes(
+    sides: dict[str, Callable[[], Any]], rounds: int
+) -> tuple[dict[str, Any], dict[str, list[float]]]:
+    """Return each side's last answer and the seconds it took in each round, by its own clock; two rounds warm up."""
+    answers: dict[str, Any] = {}
+    seconds: dict[str, list[float]] = {name: [] for name in sides}
+    for turn in range(-2, rounds):
+        for name, side in sides.items():
+            answers[name], taken = side()
+            if turn >= 0:
+                seconds[name].append(taken)
+    return answers, seconds
 
 
 def publish(

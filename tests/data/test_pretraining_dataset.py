@@ -256,6 +256,11 @@ def test_too_little_for_pairs(tmp_path):
     with pytest.raises(InputError, match=r"documents of two sentences.*next_sentence=False"):
         dataset(folder, split="validation")
     assert take(dataset(folder, next_sentence=False).batches(), 2)
+    # The order of sentences can be asked for in one document.
+    batch = next(dataset(folder, sentence_pairs="order").keyed_batches().as_numpy_iterator())
+    assert set(batch["next_sentence_labels"].tolist()) == {0, 1}
+    with pytest.raises(InputError, match=r"documents of two sentences.*next_sentence=False"):
+        dataset(folder, sentence_pairs="order", split="validation")
     empty = write_corpus(tmp_path / "empty", [[5, 5]] * 3, [])
     with pytest.raises(InputError, match=r"validation split of .* is empty"):
         dataset(empty, split="validation")

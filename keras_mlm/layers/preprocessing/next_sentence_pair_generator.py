@@ -1,6 +1,6 @@
 """Splits rows into sentence pairs and replaces half of the second parts, by a row's key."""
 
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import keras
 import tensorflow as tf
@@ -44,12 +44,16 @@ class NextSentencePairGenerator(PreprocessingLayer):
     row of one sentence becomes A whole and gets a B that fills the row from another document, with weight 0: it never
     biases the share. Without another document in the pool the pair is positive and `without_negative` says so.
 
+    With `negatives="swapped"` the two parts change places instead, as ALBERT learns it: both are of one document, so
+    its subject does not tell. A row of one sentence then has an empty B, and weight 0.
+
     The draws are a hash of (`seed`, `epoch`, `example_index`); without `example_index` the row's place in the batch
     stands in for it.
 
     Args:
         max_tokens: int, the most tokens of A and B together; longer rows are the caller's to cut.
         negative_rate: float in [0, 1]. Defaults to `0.5`.
+        negatives: `"other_document"` or `"swapped"`, what a negative is. Defaults to `"other_document"`.
         seed: int. Defaults to `0`.
 
     Call arguments:
@@ -78,16 +82,26 @@ class NextSentencePairGenerator(PreprocessingLayer):
         ```
 
     References:
-        - [BERT](https://arxiv.org/abs/1810.04805), section 3.1
+        - [BERT](https://arxiv.org/abs/1810.04805), section 3.1; [ALBERT](https://arxiv.org/abs/1909.11942), section 3.1
     """
 
-    def __init__(self, max_tokens: int, negative_rate: float = 0.5, seed: int = 0, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        max_tokens: int,
+        negative_rate: float = 0.5,
+        seed: int = 0,
+        negatives: Literal["other_document", "swapped"] = "other_document",
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         if max_tokens < 2:
             raise InputError(f"max_tokens must be at least 2, not {max_tokens}")
         if not 0 <= negative_rate <= 1:
             raise InputError(f"negative_rate must be in [0, 1], not {negative_rate!r}")
+        if negatives not in ("other_document", "swapped"):
+            raise InputError(f"negatives must be 'other_document' or 'swapped', not {negatives!r}")
         self.max_tokens = max_tokens
+        self.negatives = negatives
         self.negative_rate = negative_rate
         self.seed = seed
 
@@ -151,20 +165,29 @@ class NextSentencePairGenerator(PreprocessingLayer):
         single = high <= low
         split = tf.gather(pool.boundaries, low + random_bits.below(bits[:, 0], tf.maximum(high - low, 1)))
         split = tf.where(single, ends, split)
+        drawn = random_bits.uniform(bits[:, 1]) < self.negative_rate
+        weights = tf.cast(~single, tf.float32)
+        if self.negatives == "swapped":
+            front, back = (starts, split - starts), (split, ends - split)
+            swapped = drawn & ~single
+            first, second = (
+                tuple(tf.where(swapped, other, own) for own, other in zip(*parts, strict=True))
+                for parts in ((front, back), (back, front))
+            )
+            return SentencePairs(first, second, tf.cast(swapped, tf.int32), weights, tf.zeros_like(single))
         wanted = tf.where(single, tf.maximum(self.max_tokens - lengths, 0), ends - split)
         ends_sentence = tf.gather(pool.boundaries, high) == ends
 
         start, length, found = _negative(pool, split, wanted, ends_sentence & ~single, single, documents, bits[:, 2:])
-        drawn = single | (random_bits.uniform(bits[:, 1]) < self.negative_rate)
+        drawn |= single
         negative = drawn & found
         labels = tf.cast(negative | single, tf.int32)
         second = (tf.where(negative, start, split), tf.where(negative, length, ends - split))
-        weights = tf.cast(~single, tf.float32)
         return SentencePairs((starts, split - starts), second, labels, weights, drawn & ~found & ~single)
 
     def get_config(self) -> dict[str, Any]:
         """Return the constructor's arguments."""
-        names = ("max_tokens", "negative_rate", "seed")
+        names = ("max_tokens", "negative_rate", "seed", "negatives")
         return {**super().get_config(), **{name: getattr(self, name) for name in names}}
 
 

@@ -133,6 +133,7 @@ class SegmentPacker(PreprocessingLayer):
         word_starts: tf.Tensor | None,
         first: tuple[tf.Tensor, tf.Tensor],
         second: tuple[tf.Tensor, tf.Tensor] | None = None,
+        pos_ids: tf.Tensor | None = None,
     ) -> dict[str, tf.Tensor]:
         """Pack rows that are spans of one long run of tokens: nothing is copied before it reaches its row.
 
@@ -141,9 +142,10 @@ class SegmentPacker(PreprocessingLayer):
             word_starts: bool `(tokens,)`, `special_word_starts` and then those of all tokens; or `None`.
             first: starts in `tokens` and lengths of the segments A, int32 `(batch,)` each.
             second: the same of the segments B. Defaults to `None`, rows of one segment.
+            pos_ids: int32 `(tokens,)`, parts of speech, 0 for none and for `special_ids`. Defaults to `None`.
 
         Returns:
-            Dict as the layer's, for a batch.
+            Dict as the layer's, for a batch; with `pos_ids` `(batch, sequence_length)` where they are given.
         """
         start_a, length_a = first
         ones = tf.ones_like(length_a)
@@ -173,6 +175,8 @@ class SegmentPacker(PreprocessingLayer):
             begins = ((position == 1) | (position == begin_b)) & padding_mask
             outputs["word_starts"] = rows(tf.cast(tf.gather(word_starts, places), tf.int32), 0) > 0
             outputs["word_starts"] |= begins
+        if pos_ids is not None:
+            outputs["pos_ids"] = rows(tf.gather(pos_ids, places), 0)
         return outputs
 
     def pack_rows(
@@ -182,6 +186,7 @@ class SegmentPacker(PreprocessingLayer):
         starts: tf.Tensor,
         lengths: tf.Tensor,
         row_splits: tf.Tensor,
+        pos_ids: tf.Tensor | None = None,
     ) -> dict[str, tf.Tensor]:
         """Pack several texts into each row, every one with its own `[CLS]` and `[SEP]`.
 
@@ -191,6 +196,7 @@ class SegmentPacker(PreprocessingLayer):
             starts: int32 `(texts,)`, where the texts begin in `tokens`.
             lengths: int32 `(texts,)`; those of a row fit into it with their special tokens.
             row_splits: int32 `(batch + 1,)`, where the rows begin in `starts`.
+            pos_ids: int32 `(tokens,)`, as of `pack_spans`. Defaults to `None`.
 
         Returns:
             Dict as the layer's, for a batch, and int32 `(batch, sequence_length)` each: `sequence_ids`, the number of
@@ -214,6 +220,8 @@ class SegmentPacker(PreprocessingLayer):
         if word_starts is not None:
             begin_words = rows(tf.cast(tf.gather(word_starts, places), tf.int32), 0) > 0
             outputs["word_starts"] = begin_words | (position_ids == 1)
+        if pos_ids is not None:
+            outputs["pos_ids"] = rows(tf.gather(pos_ids, places), 0)
         return outputs
 
     def _rows(self, values: tf.Tensor, default: int, *, splits: tf.Tensor) -> tf.Tensor:

@@ -139,6 +139,22 @@ def test_one_sentence_rows_are_filled_and_do_not_count():
     assert (NextSentencePairGenerator(WIDTH)(corpus)["segments"][1].row_lengths().numpy() == 0).all()
 
 
+def test_swapped_pairs(corpus):
+    pairs = NextSentencePairGenerator(WIDTH, negatives="swapped")(corpus)
+    labels, weights = pairs["next_sentence_labels"].numpy(), pairs["next_sentence_weights"].numpy()
+    first, second = (part.to_list() for part in pairs["segments"])
+    words = [part.to_list() for part in pairs["word_starts"]]
+    starts = corpus["sentence_starts"].values.numpy()
+    for row, ids in enumerate(corpus["token_ids"].to_list()):
+        front, back = (second, first) if labels[row] else (first, second)
+        assert front[row] + back[row] == ids and front[row]
+        assert bool(back[row]) == bool(weights[row]) == (sum(corpus["sentence_starts"][row].numpy()) > 1)
+        assert not back[row] or starts[back[row][0] - 10]
+        assert words[0][row] == [token % 3 == 0 for token in first[row]]
+    assert not labels[weights == 0].any() and not pairs["without_negative"].numpy().any()
+    assert abs(labels[weights == 1].mean() - 0.5) < 0.03
+
+
 def test_with_a_pool_batches_and_threads_do_not_matter(corpus):
     layer = NextSentencePairGenerator(WIDTH)
     pool = {name: corpus[name] for name in ("token_ids", "sentence_starts", "word_starts", "document_id")}
@@ -166,11 +182,13 @@ def test_golden_pairs(pairs):
 
 
 def test_config_round_trip_and_bad_arguments():
-    layer = NextSentencePairGenerator(10, negative_rate=0.3, seed=4)
+    layer = NextSentencePairGenerator(10, negative_rate=0.3, seed=4, negatives="swapped")
     copy = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(layer))
     assert copy.get_config() == layer.get_config()
     with pytest.raises(InputError, match="max_tokens"):
         NextSentencePairGenerator(1)
+    with pytest.raises(InputError, match="negatives must be"):
+        NextSentencePairGenerator(10, negatives="order")
     with pytest.raises(InputError, match="negative_rate"):
         NextSentencePairGenerator(10, negative_rate=1.5)
     with pytest.raises(ValueError, match="need sentence_starts, document_id"):

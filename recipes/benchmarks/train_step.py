@@ -1,0 +1,252 @@
+"""How long a training step takes, forward, backward and AdamW, beside KerasHub and Hugging Face with equal shapes."""
+
+import contextlib
+import json as json_module
+import statistics
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import side_by_side
+
+from keras_mlm import command_line
+from keras_mlm.config import PRESETS, STYLES
+from keras_mlm.text_table import text_table
+
+
+def train_step(
+    *,
+    json: str | None = None,
+    peers: bool = True,
+    preset: str = "mini",
+    batch_size: int = 32,
+    length: int = 128,
+    predictions: int = 20,
+    vocabulary_size: int = 30522,
+    steps: int = 3,
+    rounds: int = 9,
+    only: list[str] | None = None,
+) -> None:
+    """Compare a training step of this package, as `fit` takes it, with those of others.
+
+    All sides have the same size, vocabulary and optimizer (AdamW, gradients clipped at norm 1), and the same rows of
+    random ids without padding. Each has a process of its own and all threads of the machine; rounds alternate, and a
+    ratio is the median over rounds. Peers have dropout as they come (Hugging Face's BERT and KerasHub 0.1, ModernBERT
+    none), and so has the row of this package that is to be compared with them. Run it while the machine does nothing
+    else. Peers need torch and transformers (the extra test-slow) and a C++ compiler.
+
+    Args:
+        json: File to write the rows to.
+        peers: Whether others run beside.
+        preset: Size of the model.
+        batch_size: Rows a step.
+        length: Tokens a row.
+        predictions: Masked tokens a row.
+        vocabulary_size: Tokens of the vocabulary.
+        steps: Steps a round.
+        rounds: How often each side runs.
+        only: Sides to run, by their names in the table; all of them by default.
+    """
+    layers, hidden, heads = PRESETS[preset]
+    shape = {
+        "batch_size": batch_size, "length": length, "predictions": predictions, "vocabulary_size": vocabulary_size,
+        "num_layers": layers, "hidden_dim": hidden, "num_heads": heads, "steps": steps,
+    }  # fmt: skip
+    names = [name for name in SIDES if (peers or name.startswith("keras_mlm")) and (not only or name in only)]
+    peak = {precision: _peak(precision) for precision in ("float32", "bfloat16")}
+    with contextlib.ExitStack() as stack:
+        started = {name: side_by_side.in_a_process(_side, name, shape) for name in names}
+        sides = {name: stack.enter_context(process) for name, process in started.items()}
+        answers, seconds = side_by_side.alternate_processes(sides, rounds)
+    flops = _flops(shape)
+    rows = []
+    for name, times in seconds.items():
+        loss, memory = answers[name]
+        step = statistics.median(times) / steps
+        row = {"side": name, "milliseconds": 1000 * step, "least_milliseconds": 1000 * min(times) / steps}
+        row |= {"tokens_per_second": round(batch_size * length / step), "megabytes": round(memory)}
+        row |= {f"share_of_{precision}": round(flops / step / rate, 3) for precision, rate in peak.items()}
+        rows.append({**row, "loss": round(loss, 3)})
+    others = [row for row in rows if not row["side"].startswith("keras_mlm")]
+    for row in rows if others else []:
+        best = min(others, key=lambda row: row["milliseconds"])
+        against = zip(seconds[best["side"]], seconds[row["side"]], strict=True)
+        row["times_best_peer"] = round(statistics.median(a / b for a, b in against), 2)
+    rates = ", ".join(f"{precision} {rate / 1e9:,.0f} GFLOP/s" for precision, rate in peak.items())
+    print(f"{preset}, {batch_size} x {length}, {predictions} masked, vocabulary {vocabulary_size:,}")
+    print(f"matrix product: {rates}")
+    print(f"{side_by_side.THREADS} threads, medians of {rounds} alternating rounds of {steps} steps")
+    print(text_table(list(rows[0]), [list(row.values()) for row in rows]))
+    if json:
+        Path(json).write_text(json_module.dumps({"shape": shape, "peak": peak, "rows": rows}, indent=1) + "\n")
+
+
+def _peak(precision: str) -> float:
+    with side_by_side.in_a_process(_measured_peak, precision) as side:
+        return side()[0]
+
+
+def _measured_peak(precision: str) -> Callable[[], float]:
+    from keras_mlm.training.pace import peak_flops
+
+    return lambda: peak_flops(precision)
+
+
+def _flops(shape: dict[str, int]) -> float:
+    """The products of a step of BERT; counted the same for all sides, whatever they compute."""
+    hidden, tokens = shape["hidden_dim"], shape["batch_size"] * shape["length"]
+    block = 2 * (4 * hidden**2 + 8 * hidden**2) + 4 * shape["length"] * hidden
+    head = 2 * hidden * (shape["vocabulary_size"] + hidden)
+    return 3.0 * (tokens * shape["num_layers"] * block + shape["batch_size"] * shape["predictions"] * head)
+
+
+def _side(name: str, shape: dict[str, int]) -> Callable[[], tuple[float, float]]:
+    """Return a function that takes the steps of a round and returns the last loss and the memory used at most."""
+    build, *settings = SIDES[name]
+    take = build(shape, _batch(shape), *settings)
+    return lambda: (float(take()), _peak_megabytes())
+
+
+def _peak_megabytes() -> float:
+    """What this process held at most: `ru_maxrss` would begin with what its parent held."""
+    status = Path("/proc/self/status")
+    lines = status.read_text().splitlines() if status.exists() else []
+    return next((int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM")), 0.0)
+
+
+def _batch(shape: dict[str, int]) -> dict[str, Any]:
+    """One batch of random ids; as many steps are taken on it as wanted, since no value decides the speed."""
+    import numpy as np
+
+    random = np.random.default_rng(0)
+    size = (shape["batch_size"], shape["length"])
+    places = [np.sort(random.permutation(shape["length"])[: shape["predictions"]]) for _ in range(size[0])]
+    positions = np.array(places, "int32")
+    ids = random.integers(200, shape["vocabulary_size"], size).astype("int32")
+    return {"token_ids": ids, "mask_positions": positions, "mask_ids": np.take_along_axis(ids, positions, 1)}
+
+
+def _keras_inputs(batch: dict[str, Any]) -> dict[str, Any]:
+    import numpy as np
+
+    ids = batch["token_ids"]
+    inputs = {"token_ids": ids, "segment_ids": np.zeros_like(ids), "mask_positions": batch["mask_positions"]}
+    return {**inputs, "padding_mask": np.ones(ids.shape, bool)}
+
+
+def _keras_mlm(shape: dict[str, int], batch: dict[str, Any], style: str, precision: str) -> Callable[[], float]:
+    """What recipes/pretrain.py trains: its styles, its optimizer, its choice of compiling."""
+    import keras
+    import numpy as np
+    import tensorflow as tf
+
+    from keras_mlm.config import BertConfig, PretrainingConfig
+    from keras_mlm.models.bert_pretrainer import BertPretrainer
+    from keras_mlm.training.optimizers import optimizer_from
+
+    keras.config.set_dtype_policy(precision)
+    config = BertConfig(
+        vocabulary_size=shape["vocabulary_size"], num_layers=shape["num_layers"], num_heads=shape["num_heads"],
+        hidden_dim=shape["hidden_dim"], intermediate_dim=4 * shape["hidden_dim"],
+        **{**STYLES[style]["model"], "next_sentence": False},
+    )  # fmt: skip
+    model = BertPretrainer(config)
+    model.compile(optimizer_from(PretrainingConfig(steps=1)), jit_compile=not config.dropout)
+    labels = {"masked_lm": batch["mask_ids"]}
+    weights = {"masked_lm": np.ones(batch["mask_ids"].shape, "float32")}
+    rows = tf.data.Dataset.from_tensors((_keras_inputs(batch), labels, weights)).cache().repeat()
+    return _fit(model, rows, shape["steps"])
+
+
+def _keras_hub(shape: dict[str, int], batch: dict[str, Any], precision: str, compiled: bool) -> Callable[[], float]:
+    import keras
+    import keras_hub
+    import tensorflow as tf
+
+    keras.config.set_dtype_policy(precision)
+    backbone = keras_hub.models.BertBackbone(
+        vocabulary_size=shape["vocabulary_size"], num_layers=shape["num_layers"], num_heads=shape["num_heads"],
+        hidden_dim=shape["hidden_dim"], intermediate_dim=4 * shape["hidden_dim"], dropout=0.1,
+    )  # fmt: skip
+    model = keras_hub.models.BertMaskedLM(backbone=backbone, preprocessor=None)
+    model.compile(
+        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True), jit_compile=compiled,
+        optimizer=keras.optimizers.AdamW(1e-4, weight_decay=0.01, global_clipnorm=1.0),
+    )  # fmt: skip
+    rows = tf.data.Dataset.from_tensors((_keras_inputs(batch), batch["mask_ids"])).cache().repeat()
+    return _fit(model, rows, shape["steps"])
+
+
+def _fit(model: Any, rows: Any, steps: int) -> Callable[[], float]:
+    return lambda: model.fit(rows, steps_per_epoch=steps, verbose=0, shuffle=False).history["loss"][-1]
+
+
+def _torch(
+    shape: dict[str, int], batch: dict[str, Any], kind: str, bfloat16: bool, compiled: bool
+) -> Callable[[], float]:
+    """Hugging Face's BERT with logits at all positions or at the masked ones, or ModernBERT with sparse prediction."""
+    import torch
+    from transformers import BertConfig, BertForMaskedLM, ModernBertConfig, ModernBertForMaskedLM
+
+    torch.set_num_threads(side_by_side.THREADS)
+    size = {
+        "vocab_size": shape["vocabulary_size"], "hidden_size": shape["hidden_dim"],
+        "num_hidden_layers": shape["num_layers"], "num_attention_heads": shape["num_heads"],
+        "intermediate_size": 4 * shape["hidden_dim"], "attn_implementation": "sdpa",
+    }  # fmt: skip
+    if kind == "modern":
+        # Two thirds of the width, as its feed-forward layer is gated: as many multiplications.
+        size["intermediate_size"] = 8 * shape["hidden_dim"] // 3
+        special = dict.fromkeys(("pad_token_id", "bos_token_id", "eos_token_id", "cls_token_id", "sep_token_id"), 0)
+        model: Any = ModernBertForMaskedLM(ModernBertConfig(**size, **special, sparse_prediction=True))
+    else:
+        model = BertForMaskedLM(BertConfig(**size))
+    ids = torch.from_numpy(batch["token_ids"]).long()
+    positions = torch.from_numpy(batch["mask_positions"]).long()
+    labels = torch.full_like(ids, -100).scatter(1, positions, ids.gather(1, positions))
+    places = (positions + shape["length"] * torch.arange(len(ids))[:, None]).flatten()
+    mask = torch.ones_like(ids)
+
+    def loss_of() -> Any:
+        if kind != "masked":
+            return model(input_ids=ids, attention_mask=mask, labels=labels).loss
+        hidden = model.bert(input_ids=ids, attention_mask=mask).last_hidden_state
+        logits = model.cls(hidden.reshape(-1, hidden.shape[-1])[places])
+        return torch.nn.functional.cross_entropy(logits.float(), labels.flatten()[places])
+
+    compiled_loss = torch.compile(loss_of) if compiled else loss_of
+    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-4, weight_decay=0.01, fused=True)
+    model.train()
+
+    def take() -> float:
+        for _ in range(shape["steps"]):
+            optimizer.zero_grad(set_to_none=True)
+            with torch.autocast("cpu", torch.bfloat16, enabled=bfloat16):
+                loss = compiled_loss()
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+            optimizer.step()
+        return loss.item()
+
+    return take
+
+
+SIDES: dict[str, tuple[Any, ...]] = {
+    "keras_mlm classic": (_keras_mlm, "classic", "float32"),
+    "keras_mlm classic bfloat16": (_keras_mlm, "classic", "mixed_bfloat16"),
+    "keras_mlm short_budget": (_keras_mlm, "short_budget", "float32"),
+    "keras_mlm short_budget bfloat16": (_keras_mlm, "short_budget", "mixed_bfloat16"),
+    "keras_mlm modern": (_keras_mlm, "modern", "float32"),
+    "KerasHub": (_keras_hub, "float32", False),
+    "KerasHub XLA": (_keras_hub, "float32", True),
+    "KerasHub bfloat16": (_keras_hub, "mixed_bfloat16", False),
+    "HF Bert float32": (_torch, "stock", False, False),
+    "HF Bert bfloat16": (_torch, "stock", True, False),
+    "HF Bert masked only bfloat16 compiled": (_torch, "masked", True, True),
+    "ModernBERT sparse bfloat16": (_torch, "modern", True, False),
+    "ModernBERT sparse bfloat16 compiled": (_torch, "modern", True, True),
+}
+
+
+if __name__ == "__main__":
+    command_line.run(train_step)
