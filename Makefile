@@ -6,7 +6,7 @@ TEXT ?=
 FRESH ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help quickstart test test-slow lint dist clean environment
+.PHONY: help quickstart test test-slow lint docs dist clean environment
 
 help:  ## list the targets
 	@echo "keras_mlm: from a folder of text to a served, domain-specific BERT"
@@ -29,6 +29,11 @@ help:  ## list the targets
 	@$(BIN)/python -m pip install --disable-pip-version-check --constraint constraints.txt --editable '.[test,test-slow]'
 	@touch $@
 
+.venv/installed-docs: .venv/installed
+	@echo "Installing what the API page needs ..."
+	@$(BIN)/python -m pip install --disable-pip-version-check --constraint constraints.txt --editable '.[docs]'
+	@touch $@
+
 environment: .venv/installed  ## install the package into .venv
 
 quickstart: environment  ## text in, BERT out: MINUTES=4, TEXT="a.txt folder/", FRESH=1
@@ -45,9 +50,12 @@ lint: .venv/installed-test  ## ruff and type checks
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+docs: .venv/installed-docs  ## the page of the Python API, site/index.html
+	$(BIN)/python .github/docs/make_docs.py
+
 dist: .venv/installed-test-slow  ## build the wheel into dist/
 	$(BIN)/python -m build --wheel --outdir dist .
 
 clean:  ## remove the environment, caches and builds; trained models stay
-	rm -rf .venv dist build .pytest_cache .ruff_cache .mypy_cache .hypothesis
+	rm -rf .venv dist build site .pytest_cache .ruff_cache .mypy_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

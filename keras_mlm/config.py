@@ -86,10 +86,8 @@ class BertConfig:
         layer_norm_epsilon: float. Defaults to `1e-12`.
         initializer_range: float, standard deviation of the truncated normal the weights start from. Defaults to `0.02`.
         activation: `"gelu"` (exact) or `"gelu_tanh"`, the approximation that some published weights were trained with.
-        tie_word_embeddings: bool, whether the masked-LM head's output matrix is the token embedding (the paper).
-            Defaults to `True`.
-        gated: bool, whether half of the feed-forward layer gates the other half; it is then two thirds as wide, so that
-            the number of weights stays. Defaults to `False`.
+        tie_word_embeddings: bool, whether the masked-LM head multiplies with the token embedding. Defaults to `True`.
+        gated: bool, whether half of the feed-forward layer, two thirds as wide, gates the other. Defaults to `False`.
         biases: bool, whether products and norms of the encoder add biases. Defaults to `True`.
 
     Raises:
@@ -150,9 +148,6 @@ class BertConfig:
             style: str, `classic`, `short_budget` or `modern`. Defaults to `"classic"`.
             **overrides: entries of the config; `vocabulary_size` is required.
 
-        Returns:
-            A `BertConfig`.
-
         Raises:
             InputError: an unknown preset or style; the message lists the known ones.
         """
@@ -169,15 +164,16 @@ class BertConfig:
         return cls(**{**sizes, **STYLES[style]["model"], **overrides})
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the config as plain data, without the later entries that have their default.
-
-        So the folders and runs that were written before there were such entries compare equal to today's.
-        """
+        """Return the config as plain data; later entries that have their default are left out, as in older folders."""
         return _plain(self)
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> "BertConfig":
-        """Return the config that `to_dict` wrote. Raises `InputError` on unknown or missing entries."""
+        """Return the config that `to_dict` wrote. Raises `InputError` on unknown or missing entries.
+
+        Args:
+            data: dict of plain data.
+        """
         return _from_dict(cls, data, "the model config")
 
 
@@ -217,10 +213,8 @@ class PretrainingConfig:
             optimizer's state are float32 in each. Defaults to `"float32"`.
         recompute: bool, whether the encoder blocks' activations are computed again in the backward pass, which needs
             less memory and a third more time. Defaults to `False`.
-        packed: bool, whether several texts, which do not see each other, share a row, so that there is next to no
-            padding; not with sentence pairs. Defaults to `False`.
-        final_length: int, tokens a row in the last tenth of the run, which has as many fewer rows a step. Defaults to
-            `None`, `length` throughout.
+        packed: bool, whether texts share a row, unseen by each other; not with sentence pairs. Defaults to `False`.
+        final_length: int, tokens a row in the last tenth, which has as many fewer rows. Defaults to `None`, `length`.
         final_mask_selection_rate: float, the rate of masks at the last step, to which it goes evenly from that of the
             first; needs `steps`. Defaults to `None`, `mask_selection_rate` throughout.
         replacements: how random replacements are drawn: `"uniform"`, every ordinary token alike, or `"unigram"`, as
@@ -327,7 +321,9 @@ class PretrainingConfig:
     def from_style(cls, style: str = "classic", **overrides: Any) -> "PretrainingConfig":
         """Return a style's way to train, with any entry overridden. Raises `InputError` on an unknown style.
 
-        Where sentence pairs are asked for, the rows of a style that packs them are not packed.
+        Args:
+            style: str, `classic`, `short_budget` or `modern`. Defaults to `"classic"`.
+            **overrides: entries, `steps` or `minutes` among them; rows of sentence pairs are never packed unasked.
         """
         _check_style(style)
         entries = {**STYLES[style]["pretraining"], **overrides}
@@ -341,7 +337,11 @@ class PretrainingConfig:
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> "PretrainingConfig":
-        """Return the config that `to_dict` wrote. Raises `InputError` on unknown or missing entries."""
+        """Return the config that `to_dict` wrote. Raises `InputError` on unknown or missing entries.
+
+        Args:
+            data: dict of plain data.
+        """
         return _from_dict(cls, data, "the pre-training config")
 
 

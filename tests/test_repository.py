@@ -15,7 +15,11 @@ import keras_mlm
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "keras_mlm"
 READMES = ("README.md", "README.zh.md")
-DOCUMENTS = (*READMES, "recipes/README.md", ".github/CONTRIBUTING.md")
+TUTORIALS = ("recipes/TUTORIAL.md", "recipes/TUTORIAL.zh.md")
+DOCUMENTS = (*READMES, *TUTORIALS, "recipes/README.md", ".github/CONTRIBUTING.md")
+# Messages of others in the table of troubles; all the rest are the package's own.
+FOREIGN = ("No matching distribution found for tensorflow-text", "Op type not registered 'FastBertNormalize'",
+           "Could not find variable")  # fmt: skip
 
 
 def committed() -> list[Path]:
@@ -57,15 +61,32 @@ def structure(document: str) -> list[str]:
 
 
 @pytest.mark.parametrize("language", ["bash", "python"])
-def test_both_readmes_hold_the_same_commands(language):
-    english, chinese = ([without_comments(block) for block in code_blocks(name, language)] for name in READMES)
+@pytest.mark.parametrize("names", [READMES, TUTORIALS])
+def test_both_languages_hold_the_same_commands(names, language):
+    english, chinese = ([without_comments(block) for block in code_blocks(name, language)] for name in names)
     assert english == chinese
     assert english
 
 
-def test_both_readmes_have_the_same_sections():
-    english, chinese = (re.findall(r"^#+ ", (ROOT / name).read_text(), flags=re.MULTILINE) for name in READMES)
+@pytest.mark.parametrize("names", [READMES, TUTORIALS])
+def test_both_languages_have_the_same_sections(names):
+    english, chinese = (re.findall(r"^#+ [0-9]*", (ROOT / name).read_text(), flags=re.MULTILINE) for name in names)
     assert english == chinese
+
+
+def troubles(document: str) -> list[str]:
+    """The messages that a README's table of troubles quotes."""
+    text = (ROOT / document).read_text().partition("python -m keras_mlm.doctor\n```\n\n")[2]
+    lines = re.match(r"\|.*\n\|[-|]*\|\n((?:\|.*\n)+)", text)[1].splitlines()
+    return [message for line in lines for message in re.findall(r"`([^`]+)`", line.split("|")[1])]
+
+
+def test_both_readmes_explain_the_same_messages_and_there_are_such():
+    english, chinese = map(troubles, READMES)
+    assert english == chinese and len(english) > 10
+    sources = "".join(path.read_text() for path in [*PACKAGE.rglob("*.py"), ROOT / "Makefile"])
+    for message in set(english) - set(FOREIGN):
+        assert all(part in sources for part in message.split("…")), message
 
 
 def test_both_readmes_draw_the_same_structure():
@@ -113,8 +134,7 @@ def test_every_make_target_in_a_document_exists(document):
     assert used <= targets
 
 
-@pytest.mark.parametrize("document", ["README.md", "README.zh.md", "recipes/README.md", "saved_models/README.md",
-                                      "CHANGELOG.md", ".github/CONTRIBUTING.md", ".github/SECURITY.md"])  # fmt: skip
+@pytest.mark.parametrize("document", [*DOCUMENTS, "saved_models/README.md", "CHANGELOG.md", ".github/SECURITY.md"])
 def test_links_inside_the_repository_lead_somewhere(document):
     path = ROOT / document
     links = re.findall(r"\]\(([^)#]+)[^)]*\)", path.read_text())
@@ -173,7 +193,7 @@ def test_constraints_pin_every_dependency_and_the_pair_matches():
 
 def test_make_alone_lists_every_target():
     listed = subprocess.run(["make"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    for target in ("quickstart", "test", "test-slow", "lint", "dist", "clean"):
+    for target in ("quickstart", "test", "test-slow", "lint", "docs", "dist", "clean"):
         assert f"make {target} " in listed
 
 

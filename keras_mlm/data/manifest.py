@@ -39,7 +39,14 @@ class Shard:
 
 @dataclasses.dataclass(frozen=True)
 class Split:
-    """The training or the validation half of a corpus: its counts and its shards in order."""
+    """The training or the validation half of a corpus: its counts and its shards in order.
+
+    Args:
+        documents: int, how many it holds.
+        sentences: int, how many these hold together.
+        tokens: int, how many tokens, without special ones.
+        shards: list of `Shard`.
+    """
 
     documents: int
     sentences: int
@@ -85,7 +92,11 @@ class Manifest:
     format_version: int = FORMAT_VERSION
 
     def save(self, folder: str) -> None:
-        """Write `manifest.json` into a folder: aside first, then renamed."""
+        """Write `manifest.json` into a folder: aside first, then renamed.
+
+        Args:
+            folder: str, local or remote.
+        """
         path = tf.io.gfile.join(folder, MANIFEST_FILE)
         # A pair of the length histograms stays on one line: a large corpus has a hundred thousand of them.
         data = dataclasses.asdict(self)

@@ -160,7 +160,19 @@ class PretrainingDataset:
     def from_config(
         cls, folder: str, config: PretrainingConfig, split: Literal["training", "validation"] = "training"
     ) -> "PretrainingDataset":
-        """Return the rows of a run; validation rows are those of all runs: not packed, with 15 % masks."""
+        """Return the rows of a run; validation rows are those of all runs: not packed, with 15 % masks.
+
+        Args:
+            folder: str, a data folder.
+            config: `PretrainingConfig`, of which rows and masks are taken.
+            split: `"training"` or `"validation"`. Defaults to `"training"`.
+
+        Returns:
+            A `PretrainingDataset`.
+
+        Raises:
+            InputError: as of the constructor.
+        """
         if split == "validation":
             config = dataclasses.replace(
                 config, mask_selection_rate=EVALUATION_RATE, mask_selection_length=None, packed=False,

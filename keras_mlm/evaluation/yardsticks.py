@@ -73,7 +73,14 @@ class Yardsticks:
         return cls(records, manifest.vocabulary_size)
 
     def unigram_loss(self, token_ids: np.ndarray) -> np.ndarray:
-        """Return `-log P(t)` of every token, float64 of shape `(n,)`."""
+        """Return `-log P(t)` of every token.
+
+        Args:
+            token_ids: int array of shape `(n,)`.
+
+        Returns:
+            float64 array of shape `(n,)`.
+        """
         return -np.log(self._unigram[np.asarray(token_ids)])
 
     def neighbour_loss(self, left: np.ndarray, token_ids: np.ndarray, right: np.ndarray) -> np.ndarray:

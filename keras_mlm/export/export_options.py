@@ -36,7 +36,17 @@ class ExportOptions:
     model_folder: str | None = None
 
     def row_length(self, model: Any) -> int:
-        """Return the longest row in tokens for a model. Raises `InputError` for one that the model does not have."""
+        """Return the longest row in tokens for a model.
+
+        Args:
+            model: the model to export.
+
+        Returns:
+            int.
+
+        Raises:
+            InputError: the model has no such rows.
+        """
         positions = model.config.max_sequence_length
         length: int = getattr(model, "length", min(DEFAULT_LENGTH, positions)) if self.length is None else self.length
         shortest = 8 if hasattr(model, "length") else 3
@@ -45,14 +55,31 @@ class ExportOptions:
         return length
 
     def words_of(self, length: int) -> int:
-        """Return how many words of a text are tagged, for rows of `length`. Raises `InputError` for none."""
+        """Return how many words of a text are tagged.
+
+        Args:
+            length: int, tokens a row.
+
+        Returns:
+            int.
+
+        Raises:
+            InputError: `word_slots` is below 1.
+        """
         slots = 2 * length if self.word_slots is None else self.word_slots
         if slots < 1:
             raise InputError(f"word_slots must be at least 1, not {slots}")
         return slots
 
     def check_masks(self, vocabulary_size: int) -> None:
-        """Raise `InputError` for numbers of candidates or slots that cannot be."""
+        """Check the numbers of candidates and slots.
+
+        Args:
+            vocabulary_size: int, tokens there are to choose from.
+
+        Raises:
+            InputError: one of them cannot be.
+        """
         if not 1 <= self.top_k <= vocabulary_size:
             raise InputError(f"top_k must be between 1 and {vocabulary_size}, not {self.top_k}")
         if self.mask_slots < 1:

@@ -35,9 +35,8 @@ class BertPretrainer(TextMethods, TrainingStep, keras.Model):
     Args:
         config: `BertConfig`, the architecture; not given with a `backbone`, which says it.
         tokenizer: `WordPieceTokenizer` that text methods use. Defaults to `None`, no text methods.
-        backbone: `keras.Model`, an encoder of KerasHub to train instead of a new `BertBackbone`, see `BackboneAdapter`.
-            Such a model trains and answers like others, and becomes one that can be saved with
-            `interop.load_keras_hub`. Defaults to `None`.
+        backbone: `keras.Model`, an encoder of KerasHub to train instead of a new `BertBackbone`. Such a model trains
+            and answers like others, and becomes one that can be saved with `load_keras_hub`. Defaults to `None`.
         **kwargs: `name`, `dtype` of `keras.Model`.
 
     Call arguments:
@@ -149,7 +148,17 @@ class BertPretrainer(TextMethods, TrainingStep, keras.Model):
         super().compile(optimizer=optimizer, jit_compile=jit_compile, **kwargs)
 
     def global_weights(self, sample_weight: dict[str, Any] | None) -> dict[str, Any]:
-        """Return Σ w of each objective over the rows of all replicas: what the loss is divided by."""
+        """Return Σ w of each objective over the rows of all replicas: what the loss is divided by.
+
+        Args:
+            sample_weight: dict of float tensors, the weights of this replica's labels, an objective each.
+
+        Returns:
+            Dict of float32 scalars.
+
+        Raises:
+            InputError: there are none.
+        """
         if sample_weight is None:
             raise InputError("fit and evaluate need batches of (x, y, sample_weight) as PretrainingDataset gives them")
         sums = [ops.sum(ops.cast(sample_weight[name], "float32")) for name in self.objectives]
@@ -187,7 +196,13 @@ class BertPretrainer(TextMethods, TrainingStep, keras.Model):
         return self.get_metrics_result()
 
     def add_to_accuracy(self, y: Any, y_pred: Any, sample_weight: Any) -> None:
-        """Add some rows to the accuracies, without asking the other replicas for theirs."""
+        """Add some rows to the accuracies, without asking the other replicas for theirs.
+
+        Args:
+            y: dict of labels.
+            y_pred: dict of logits.
+            sample_weight: dict of weights.
+        """
         for name in self.objectives:
             self.accuracy_means[name].update_state(*accuracy_sums(y[name], y_pred[name], sample_weight[name]))
 

@@ -33,8 +33,9 @@ class TextPredictions(NamedTuple):
 class BertTextClassifier(FineTunedModel):
     """A BERT that puts a text, or a pair of texts, into one of several classes, or into any number of them.
 
-    `compile(optimizer)` and `fit(dataset)` is all it takes, see `FineTunedModel`. New models start from a pre-trained
-    one with `from_encoder`, or from random weights.
+    `compile(optimizer)` and `fit(dataset)` is all it takes; logs hold `loss` and `accuracy`, over the global batch of
+    all replicas, and labels with a negative class number are ignored. New models start from a pre-trained one with
+    `from_encoder`, or from random weights.
 
     What becomes of texts longer than `length` tokens is the model's own matter, the same in fine-tuning, evaluation and
     prediction. `"truncate"` cuts at the end, of a pair the longer one first. `"head_tail"` keeps the beginning and the
@@ -111,7 +112,15 @@ class BertTextClassifier(FineTunedModel):
         return POOLINGS[self.pooling] * self.config.hidden_dim
 
     def features(self, encoded: dict[str, Any], padding_mask: Any) -> Any:
-        """Return what the dense layer sees of the encoder's outputs, `(batch, features_dim)`."""
+        """Return what the dense layer sees of the encoder's outputs.
+
+        Args:
+            encoded: dict, what the encoder returned.
+            padding_mask: bool `(batch, length)`, `False` at padding.
+
+        Returns:
+            Float tensor `(batch, features_dim)`.
+        """
         pooled = super().features(encoded, padding_mask)
         if self.pooling == "cls":
             return pooled
@@ -123,17 +132,46 @@ class BertTextClassifier(FineTunedModel):
         return ops.concatenate([pooled, mean, largest], axis=-1)
 
     def label_weights(self, y: Any, sample_weight: Any = None) -> Any:
-        """Return what each text counts, float32 `(batch,)`; 0 where the class number is negative."""
+        """Return what each text counts; 0 where the class number is negative.
+
+        Args:
+            y: int `(batch,)`, class numbers; of a multi-label model float `(batch, classes)`.
+            sample_weight: float `(batch,)`. Defaults to `None`, 1 each.
+
+        Returns:
+            Float32 tensor `(batch,)`.
+
+        Raises:
+            InputError: there are no labels.
+        """
         return super().label_weights(y[:, 0] if self.multi_label and y is not None else y, sample_weight)
 
     def loss_sums(self, labels: Any, logits: Any, weights: Any) -> tuple[Any, Any]:
-        """Return Σ w · ce and Σ w of some texts."""
+        """Return Σ w · ce and Σ w of some texts.
+
+        Args:
+            labels: int `(batch,)`, class numbers; of a multi-label model float `(batch, classes)`.
+            logits: float `(batch, classes)`.
+            weights: float32 `(batch,)`, as `label_weights` returns it.
+
+        Returns:
+            Two float32 scalars.
+        """
         if self.multi_label:
             return binary_cross_entropy_sums(labels, logits, weights)
         return super().loss_sums(labels, logits, weights)
 
     def accuracy_sums(self, labels: Any, logits: Any, weights: Any) -> tuple[Any, Any]:
-        """Return Σ w · [right] and Σ w of some texts."""
+        """Return Σ w · [right] and Σ w of some texts.
+
+        Args:
+            labels: int `(batch,)`, class numbers; of a multi-label model float `(batch, classes)`.
+            logits: float `(batch, classes)`.
+            weights: float32 `(batch,)`, as `label_weights` returns it.
+
+        Returns:
+            Two float32 scalars.
+        """
         return (exact_match_sums if self.multi_label else super().accuracy_sums)(labels, logits, weights)
 
     def class_numbers(self, labels: Sequence[Any]) -> np.ndarray:
@@ -211,7 +249,14 @@ class BertTextClassifier(FineTunedModel):
         }
 
     def text_logits(self, rows: Sequence[dict[str, np.ndarray]]) -> np.ndarray:
-        """Return the logits of encoded texts, float32 `(texts, classes)`: means over the windows of each."""
+        """Return the logits of encoded texts: means over the windows of each.
+
+        Args:
+            rows: sequence of dicts, as `encode` returns them.
+
+        Returns:
+            float32 array `(texts, classes)`.
+        """
         if not rows:
             return np.zeros((0, len(self.classes)), "float32")
         texts = np.array([row["text_index"] for row in rows])
@@ -220,7 +265,14 @@ class BertTextClassifier(FineTunedModel):
         return sums / np.bincount(texts)[:, None].astype("float32")
 
     def predictions(self, logits: np.ndarray) -> TextPredictions:
-        """Return what logits of texts say, float32 `(texts, classes)`, divided by the temperature first."""
+        """Return what logits of texts say, divided by the temperature first.
+
+        Args:
+            logits: float array `(texts, classes)`, as `text_logits` returns it.
+
+        Returns:
+            `TextPredictions`.
+        """
         scaled = ops.convert_to_tensor(logits / np.float32(self.temperature))
         probabilities = ops.convert_to_numpy((ops.sigmoid if self.multi_label else ops.softmax)(scaled))
         if self.multi_label:

@@ -45,9 +45,10 @@ class WordPredictions(NamedTuple):
 class BertTokenClassifier(FineTunedModel):
     """A BERT that tags words: named entities, parts of speech.
 
-    `compile(optimizer)` and `fit(dataset)` is all it takes, see `FineTunedModel`. A word is tagged at its first piece.
-    Sentences longer than `length` tokens become overlapping windows; no word is lost. Where the classes spell spans
-    (B-, I-, O, also with E- and S-), only tags that may follow each other are predicted.
+    `compile(optimizer)` and `fit(dataset)` is all it takes; logs hold `loss` and `accuracy`, over the global batch of
+    all replicas, and labels with a negative class number are ignored. A word is tagged at its first piece. Sentences
+    longer than `length` tokens become overlapping windows; no word is lost. Where the classes spell spans (B-, I-, O,
+    also with E- and S-), only tags that may follow each other are predicted.
 
     Args:
         config: `BertConfig`, the architecture of the encoder.
@@ -103,7 +104,14 @@ class BertTokenClassifier(FineTunedModel):
         return self.windows_of(pieces, counts, [len(sentence) for sentence in sentences])
 
     def predict_windows(self, windows: WordWindows) -> WordPredictions:
-        """Return the tags of encoded sentences, as `predict_words` does."""
+        """Return the tags of encoded sentences, as `predict_words` does.
+
+        Args:
+            windows: `WordWindows`, as `encode_words` returns them.
+
+        Returns:
+            `WordPredictions`.
+        """
         return self.decode(self.word_logits(windows), windows.splits)
 
     def predict_words(self, sentences: Sequence[Sequence[str]]) -> WordPredictions:
@@ -173,7 +181,14 @@ class BertTokenClassifier(FineTunedModel):
         ]
 
     def word_logits(self, windows: WordWindows) -> np.ndarray:
-        """Return the logits of all words of encoded sentences, float32 `(words, classes)`."""
+        """Return the logits of all words of encoded sentences.
+
+        Args:
+            windows: `WordWindows`, as `encode_words` returns them.
+
+        Returns:
+            float32 array `(words, classes)`.
+        """
         if not windows.rows:
             return np.zeros((0, len(self.classes)), "float32")
         return windows.of_words(self.logits(windows.rows))
@@ -198,7 +213,16 @@ class BertTokenClassifier(FineTunedModel):
         return WordPredictions(tags[: len(splits) - 1], scores[: len(splits) - 1])
 
     def windows_of(self, pieces: np.ndarray, piece_counts: np.ndarray, word_counts: Sequence[int]) -> WordWindows:
-        """Return sentences whose words are pieces already as rows of ids; see `word_windows`."""
+        """Return sentences whose words are pieces already as rows of ids.
+
+        Args:
+            pieces: int array `(pieces,)`, ids of the pieces of all words.
+            piece_counts: int array `(words,)`, pieces of each word, at least one.
+            word_counts: sequence of int, words of each sentence.
+
+        Returns:
+            `WordWindows`.
+        """
         return word_windows(
             pieces,
             piece_counts,

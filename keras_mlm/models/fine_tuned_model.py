@@ -114,7 +114,15 @@ class FineTunedModel(TrainingStep, keras.Model):
         return self.config.hidden_dim
 
     def features(self, encoded: dict[str, Any], padding_mask: Any) -> Any:
-        """Return what the dense layer sees of the encoder's outputs."""
+        """Return what the dense layer sees of the encoder's outputs.
+
+        Args:
+            encoded: dict, what the encoder returned.
+            padding_mask: bool `(batch, length)`, `False` at padding.
+
+        Returns:
+            Float tensor, `(batch, features_dim)` of texts, `(batch, length, features_dim)` of tokens.
+        """
         return encoded["pooled_output" if self.pooled else "sequence_output"]
 
     def call(self, inputs: dict[str, Any], training: bool | None = None) -> Any:
@@ -145,19 +153,44 @@ class FineTunedModel(TrainingStep, keras.Model):
             raise InputError("the model has no tokenizer: load it with load_model, or set model.tokenizer")
 
     def unpacked(self, data: Any) -> tuple[Any, Any, Any]:
-        """Return inputs, labels and weights of a batch, a weight a label."""
+        """Return inputs, labels and weights of a batch, a weight a label.
+
+        Args:
+            data: what a dataset gives `fit`: (inputs, labels) or (inputs, labels, weights).
+
+        Returns:
+            Tuple of inputs, labels and float32 weights.
+        """
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
         return x, y, self.label_weights(y, sample_weight)
 
     def label_weights(self, y: Any, sample_weight: Any = None) -> Any:
-        """Return what each label counts, float32 in the shape of the class numbers; 0 for the ignored ones."""
+        """Return what each label counts; 0 for the ignored ones.
+
+        Args:
+            y: int tensor of class numbers; negative ones are ignored.
+            sample_weight: float tensor of the same shape. Defaults to `None`, 1 each.
+
+        Returns:
+            Float32 tensor of the same shape.
+
+        Raises:
+            InputError: there are no labels.
+        """
         if y is None:
             raise InputError("fit and evaluate need batches of (inputs, labels) as labelled_batches gives them")
         weights = ops.cast(ops.cast(y, "int32") >= 0, "float32")
         return weights if sample_weight is None else weights * ops.cast(sample_weight, "float32")
 
     def global_weights(self, sample_weight: Any) -> Any:
-        """Return Σ w over the rows of all replicas: what the loss is divided by."""
+        """Return Σ w over the rows of all replicas: what the loss is divided by.
+
+        Args:
+            sample_weight: float32 tensor, as `label_weights` returns it.
+
+        Returns:
+            Float32 scalar.
+        """
         return global_sum(ops.sum(sample_weight))
 
     def share_of_loss(self, y: Any, y_pred: Any, sample_weight: Any, weights: Any) -> Any:
@@ -177,11 +210,29 @@ class FineTunedModel(TrainingStep, keras.Model):
         return weighted_mean_loss(total, weights)
 
     def loss_sums(self, labels: Any, logits: Any, weights: Any) -> tuple[Any, Any]:
-        """Return Σ w · ce and Σ w of some rows."""
+        """Return Σ w · ce and Σ w of some rows.
+
+        Args:
+            labels: int tensor of class numbers.
+            logits: float tensor, one more dimension: the classes.
+            weights: float32 tensor, as `label_weights` returns it.
+
+        Returns:
+            Two float32 scalars.
+        """
         return cross_entropy_sums(ops.maximum(ops.cast(labels, "int32"), 0), logits, weights)
 
     def accuracy_sums(self, labels: Any, logits: Any, weights: Any) -> tuple[Any, Any]:
-        """Return Σ w · [right] and Σ w of some rows."""
+        """Return Σ w · [right] and Σ w of some rows.
+
+        Args:
+            labels: int tensor of class numbers.
+            logits: float tensor, one more dimension: the classes.
+            weights: float32 tensor, as `label_weights` returns it.
+
+        Returns:
+            Two float32 scalars.
+        """
         return accuracy_sums(labels, logits, weights)
 
     def compute_loss(
@@ -197,7 +248,13 @@ class FineTunedModel(TrainingStep, keras.Model):
         return self.get_metrics_result()
 
     def add_to_accuracy(self, y: Any, y_pred: Any, sample_weight: Any) -> None:
-        """Add some rows to the accuracy, without asking the other replicas for theirs."""
+        """Add some rows to the accuracy, without asking the other replicas for theirs.
+
+        Args:
+            y: int tensor of class numbers.
+            y_pred: logits.
+            sample_weight: float32 tensor, as `label_weights` returns it.
+        """
         self.accuracy_mean.update_state(*self.accuracy_sums(y, y_pred, sample_weight))
 
     def get_metrics_result(self) -> dict[str, Any]:
@@ -206,7 +263,17 @@ class FineTunedModel(TrainingStep, keras.Model):
         return dict(zip([mean.name for mean in means], global_means(means), strict=True))
 
     def class_numbers(self, labels: Sequence[str]) -> np.ndarray:
-        """Return names of classes as numbers, int32 `(batch,)`. Raises `InputError` and lists the unknown names."""
+        """Return names of classes as numbers.
+
+        Args:
+            labels: sequence of str.
+
+        Returns:
+            int32 array `(batch,)`.
+
+        Raises:
+            InputError: names that the model does not have; the message lists them.
+        """
         known = {name: number for number, name in enumerate(self.classes)}
         unknown = sorted(set(labels) - set(known))
         if unknown:
@@ -214,7 +281,14 @@ class FineTunedModel(TrainingStep, keras.Model):
         return np.array([known[name] for name in labels], "int32")
 
     def logits(self, rows: Sequence[dict[str, np.ndarray]]) -> list[np.ndarray]:
-        """Return the logits of encoded rows, float32; rows of about one length are computed together."""
+        """Return the logits of encoded rows; rows of about one length are computed together.
+
+        Args:
+            rows: sequence of dicts with `token_ids` and `segment_ids`, int `(tokens,)`.
+
+        Returns:
+            List of float32 arrays, one a row: `(classes,)` of a text, `(at least tokens, classes)` of tokens.
+        """
         answers: list[np.ndarray] = [np.zeros(0)] * len(rows)
         for indices, batch in row_batches(rows, self.tokenizer.pad_token_id):
             found = ops.convert_to_numpy(ops.cast(self(batch, training=False), "float32"))

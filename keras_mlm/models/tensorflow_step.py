@@ -40,7 +40,14 @@ class TensorFlowStep:
         return {**self.get_metrics_result(), "step_loss": global_sum(loss), "gradient_norm": norm}
 
     def unpacked(self, data: Any) -> tuple[Any, Any, Any]:
-        """Return inputs, labels and weights of a batch; none of them is `None`."""
+        """Return inputs, labels and weights of a batch; none of them is `None`.
+
+        Args:
+            data: what a dataset gives `fit`: (inputs, labels, weights).
+
+        Returns:
+            Tuple of the three.
+        """
         return keras.utils.unpack_x_y_sample_weight(data)
 
     def _gradients_in_parts(self: Any, batch: Any, weights: Any) -> tuple[Any, list[Any]]:

@@ -20,13 +20,27 @@ class WordWindows(NamedTuple):
     splits: np.ndarray
 
     def labels(self, numbers: Any) -> list[np.ndarray]:
-        """Return the class numbers `(words,)` of all words as labels of tokens, -1 where there is nothing to learn."""
+        """Return the class numbers of all words as labels of tokens.
+
+        Args:
+            numbers: int array `(words,)`, the class numbers of all words.
+
+        Returns:
+            List of int32 arrays `(tokens,)`, one a row; -1 where there is nothing to learn.
+        """
         # One more behind the last word, which -1 finds.
         padded = np.append(np.asarray(numbers, "int32"), np.int32(-1))
         return [padded[words] for words in self.words]
 
     def of_words(self, of_tokens: Sequence[np.ndarray]) -> np.ndarray:
-        """Return the rows' arrays, each `(at least tokens, classes)`, as one array `(words, classes)`."""
+        """Return what stands at the tokens that words are predicted from.
+
+        Args:
+            of_tokens: sequence of arrays `(at least tokens, classes)`, one a row.
+
+        Returns:
+            float32 array `(words, classes)`.
+        """
         found = np.zeros((int(self.splits[-1]), of_tokens[0].shape[-1] if of_tokens else 0), "float32")
         for words, values in zip(self.words, of_tokens, strict=True):
             tokens = np.flatnonzero(words >= 0)

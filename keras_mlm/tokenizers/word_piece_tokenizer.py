@@ -175,15 +175,33 @@ class WordPieceTokenizer:
         return self._detokenizer.detokenize(ids)
 
     def token_to_id(self, token: str) -> int:
-        """The id of a token, or that of [UNK]."""
+        """The id of a token, or that of [UNK].
+
+        Args:
+            token: str.
+
+        Returns:
+            int.
+        """
         return self._ids.get(token, self.unk_token_id)
 
     def id_to_token(self, token_id: int) -> str:
-        """The token of an id."""
+        """The token of an id.
+
+        Args:
+            token_id: int, below `vocabulary_size`.
+
+        Returns:
+            str.
+        """
         return self.vocabulary[token_id]
 
     def save(self, folder: str) -> None:
-        """Write `vocab.txt` and `tokenizer.json` into a folder, which is made if need be."""
+        """Write `vocab.txt` and `tokenizer.json` into a folder, which is made if need be.
+
+        Args:
+            folder: str, local or remote.
+        """
         tf.io.gfile.makedirs(folder)
         write_vocabulary(self.vocabulary, tf.io.gfile.join(folder, "vocab.txt"))
         settings = {

@@ -95,7 +95,14 @@ class FineTuning:
         return cls(**{**chosen, **{name: value for name, value in given.items() if value is not None}})
 
     def optimizer(self, config: BertConfig) -> LayerwiseAdamW:
-        """Return the optimizer for a model of an architecture."""
+        """Return the optimizer for a model of an architecture.
+
+        Args:
+            config: `BertConfig`, of which the number of layers is taken.
+
+        Returns:
+            `LayerwiseAdamW`.
+        """
         return LayerwiseAdamW(self.learning_rate, num_layers=config.num_layers, layer_decay=self.layer_decay)
 
     def callbacks(

@@ -59,7 +59,14 @@ class LayerwiseAdamW(keras.optimizers.AdamW):
         self._shares = [self.rate_share(variable.path) for variable in variables]
 
     def rate_share(self, path: str) -> float:
-        """Return the share of the rate that a variable has, by its path in a fine-tuned model."""
+        """Return the share of the rate that a variable has, by its path in a fine-tuned model.
+
+        Args:
+            path: str, of a variable of the model.
+
+        Returns:
+            float in (0, 1].
+        """
         block = _BLOCK.search(path)
         if block is not None:
             return self.layer_decay ** (self.num_layers - int(block[1]))

@@ -146,7 +146,11 @@ class TrainingBudget(keras.callbacks.Callback):
         return self.position - self._before[0]
 
     def skip_to(self, step: int) -> None:
-        """Go back to an earlier step without going back in the data: the batches since then are left out."""
+        """Go back to an earlier step without going back in the data: the batches since then are left out.
+
+        Args:
+            step: int, at most the present one.
+        """
         self.step, self.skipped = step, self.position - step
 
     def state(self) -> dict[str, Any]:
@@ -162,7 +166,11 @@ class TrainingBudget(keras.callbacks.Callback):
         }
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Continue from what `state` returned."""
+        """Continue from what `state` returned.
+
+        Args:
+            state: dict of plain data.
+        """
         self.step = int(state["step"])
         self.skipped = int(state.get("skipped", 0))  # absent from the first version's checkpoints
         self._seconds = float(state["seconds"])

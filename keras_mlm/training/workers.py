@@ -46,7 +46,15 @@ class Workers:
         self.stop = stop > 0
 
     def must_match(self, value: int, what: str) -> None:
-        """Raise `RunError` on all workers if they do not have the same number."""
+        """Check that all workers have the same number.
+
+        Args:
+            value: int, this worker's.
+            what: str, what it is of, for the message.
+
+        Raises:
+            RunError: on all workers, if they have not.
+        """
         total, count, squares = self.total([float(value), 1.0, float(value) ** 2])
         if squares * count != total**2:
             raise RunError(f"the workers do not see {what}: --data and --output must be on storage that all share")
@@ -78,7 +86,14 @@ class Workers:
         return time.monotonic() if self._strategy is None else self._now
 
     def total(self, values: list[float]) -> list[float]:
-        """Return the sums over all workers; every worker must call it with as many values."""
+        """Return the sums over all workers; every worker must call it with as many values.
+
+        Args:
+            values: list of float, this worker's.
+
+        Returns:
+            List of float, as many.
+        """
         if self._strategy is None:
             return values
         import tensorflow as tf

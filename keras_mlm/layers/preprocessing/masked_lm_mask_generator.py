@@ -57,6 +57,7 @@ class MaskedLMMaskGenerator(PreprocessingLayer):
             their lengths geometric with p = 0.2, the last run cut to what fits. Defaults to `"token"`.
         replacement_weights: sequence of float, one for each id of the vocabulary: how often it is drawn as a random
             replacement, such as its count in the corpus; special tokens never are. Defaults to `None`, all alike.
+        **kwargs: `name` and the other arguments of `keras.layers.Layer`.
 
     Call arguments:
         inputs: ids as list, tensor or ragged tensor, `(tokens,)` or `(batch, tokens)`; or a dict with `token_ids` and

@@ -55,6 +55,7 @@ class NextSentencePairGenerator(PreprocessingLayer):
         negative_rate: float in [0, 1]. Defaults to `0.5`.
         negatives: `"other_document"` or `"swapped"`, what a negative is. Defaults to `"other_document"`.
         seed: int. Defaults to `0`.
+        **kwargs: `name` and the other arguments of `keras.layers.Layer`.
 
     Call arguments:
         inputs: dict of `token_ids` and `sentence_starts` `(batch, tokens)`, list, tensor or ragged tensor,

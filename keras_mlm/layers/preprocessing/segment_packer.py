@@ -24,6 +24,7 @@ class SegmentPacker(PreprocessingLayer):
         start_value: int, id of `[CLS]`.
         end_value: int, id of `[SEP]`.
         pad_value: int, id of `[PAD]`. Defaults to `0`.
+        **kwargs: `name` and the other arguments of `keras.layers.Layer`.
 
     Call arguments:
         segments: ids `(tokens,)` or `(batch, tokens)` as list, tensor or ragged tensor; or a tuple `(A,)` or `(A, B)`
