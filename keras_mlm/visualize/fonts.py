@@ -9,7 +9,7 @@ from keras_mlm.errors import InputError
 
 logger = logging.getLogger(__name__)
 
-EXTRA = "figures need matplotlib: pip install 'keras-mlm[finetune]'"
+EXTRA = "figures need matplotlib: pip install 'keras-mlm[playground]'"
 # Fonts with Chinese characters, as systems call them; the first that is there is taken.
 _CJK = ("Noto Sans CJK SC", "Noto Sans SC", "Source Han Sans SC", "WenQuanYi Micro Hei", "WenQuanYi Zen Hei",
         "PingFang SC", "Microsoft YaHei", "SimHei", "Droid Sans Fallback")  # fmt: skip

@@ -66,7 +66,7 @@ def training_curves_figure(run_folder: str) -> "Figure":
             )
         axes.set_title(chart.title, fontsize=10)
         axes.set_xlabel("step", fontsize=8)
-        axes.tick_params(labelsize=8)
+        axes.tick_params(which="both", labelsize=8)
         axes.grid(color="0.9", linewidth=0.6)
         if chart.logarithmic and all(value > 0 for curve in chart.curves for _, value in curve.points):
             axes.set_yscale("log")
