@@ -41,11 +41,11 @@ def next_sentence_answer(model: Any, first: str, second: str) -> Element:
     row = text_row(model, (first, second))
     logits = model({**row.inputs, "mask_positions": np.zeros((1, 1), "int32")}, training=False)["next_sentence"]
     follows = float(ops.convert_to_numpy(ops.softmax(ops.cast(logits, "float32")))[0, 0])
-    verdict = "is_next: B follows A" if follows >= _HALF else "not_next: B is from somewhere else"
+    verdict = "is_next: B follows A" if follows >= _HALF else "not_next: B does not follow A"
     parts = [element("p", element("strong", verdict))]
     if 0.2 < follows < 0.8:
         parts.append(unsure("It is unsure here: one half would be a coin."))
-    parts.append(bars("what the model says", [Bar("B follows A", follows), Bar("B is from elsewhere", 1 - follows)]))
+    parts.append(bars("what the model says", [Bar("B follows A", follows), Bar("B does not", 1 - follows)]))
     return element("div", parts)
 
 

@@ -1,6 +1,7 @@
 """How a text becomes tokens, and what training masks of them."""
 
 import itertools
+import re
 from collections import Counter
 from typing import Any
 
@@ -9,10 +10,13 @@ import numpy as np
 from keras_mlm.errors import InputError
 from keras_mlm.playground.elements import quiet
 from keras_mlm.report.element import Element, element
+from keras_mlm.tokenizers.annotator import Annotator, chinese_annotator
 from keras_mlm.visualize.masked_tokens import STRATEGIES, masked_tokens
 
 # Characters of a text that are shown; more is no picture.
 SHOWN = 4_000
+_CHINESE = re.compile("[\u3400-\u9fff]")
+_WORDS_SHOWN = 100
 # Tokens of a training row.
 _LENGTH = 128
 _STRATEGY_WORDS = {
@@ -81,9 +85,12 @@ def masking_answer(model: Any, text: str, seed: int = 0, mask_selection_rate: fl
                 element("span", "replaced", class_="mlm-token mlm-replaced"), " by a random token, ",
                 element("span", "kept", class_="mlm-token mlm-kept"), " but to be predicted, too")
     ]  # fmt: skip
+    annotator, said = _segmenter(text)
+    if said:
+        parts.append(quiet(said))
     for strategy in STRATEGIES:
         (row,) = masked_tokens(tokenizer, [text], strategy=strategy, seed=int(seed),
-                               mask_selection_rate=mask_selection_rate, length=length)  # fmt: skip
+                               mask_selection_rate=mask_selection_rate, length=length, annotator=annotator)  # fmt: skip
         counts = Counter(token.kind for token in row)
         said = ", ".join(f"{counts[kind]} {kind}" for kind in ("masked", "replaced", "kept"))
         words = []
@@ -107,6 +114,21 @@ def _tokenizer(model: Any, text: str) -> Any:
     if not text.strip():
         raise InputError("the text is empty: type a sentence")
     return model.tokenizer
+
+
+def _segmenter(text: str) -> tuple[Annotator | None, str]:
+    """Return what finds the words of a text, `None` for the tokenizer, and what is to be said about it."""
+    if not _CHINESE.search(text):
+        return None, ""
+    try:
+        annotator = chinese_annotator()
+    except InputError as error:
+        return None, f"Each Chinese character is masked as a word of its own: {error}"
+    words = annotator.words([text])
+    ends = [*words.starts.tolist()[1:], len(text)]
+    pieces = (text[start:end].strip() for start, end in zip(words.starts.tolist(), ends, strict=True))
+    shown = " · ".join(itertools.islice(pieces, _WORDS_SHOWN))
+    return annotator, f"Words of {annotator.name}, as --annotator rjieba of prepare_corpus.py finds them: {shown}"
 
 
 def _token(token: str, kind: str = "") -> Element:

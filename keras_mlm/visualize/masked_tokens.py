@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 import numpy as np
 import tensorflow as tf
 
+from keras_mlm.data.record_builder import words_of_tokens
 from keras_mlm.errors import InputError
 from keras_mlm.layers.preprocessing.masked_lm_mask_generator import MaskedLMMaskGenerator
 from keras_mlm.layers.preprocessing.segment_packer import SegmentPacker
+from keras_mlm.tokenizers.annotator import Annotator
 
 if TYPE_CHECKING:
     from keras_mlm.tokenizers.word_piece_tokenizer import WordPieceTokenizer
@@ -41,6 +43,7 @@ def masked_tokens(
     seed: int = 0,
     epoch: int = 0,
     length: int = 128,
+    annotator: Annotator | None = None,
 ) -> list[list[MaskedToken]]:
     """Return texts as rows in which `MaskedLMMaskGenerator` has masked tokens, as in training.
 
@@ -52,12 +55,14 @@ def masked_tokens(
         seed: int. Defaults to `0`.
         epoch: int. Defaults to `0`.
         length: int, tokens a row, special ones included; what is longer is cut. Defaults to `128`.
+        annotator: `Annotator` whose words are masked whole, such as `chinese_annotator()`, as of a corpus prepared with
+            it. Defaults to `None`, the tokenizer's words: a Chinese character is one.
 
     Returns:
         A list of `MaskedToken` for each text, without padding.
 
     Raises:
-        InputError: as `MaskedLMMaskGenerator` and `SegmentPacker`.
+        InputError: as `MaskedLMMaskGenerator` and `SegmentPacker`, or the annotator returns other text than it got.
 
     Example:
         ```python
@@ -71,6 +76,11 @@ def masked_tokens(
     if not isinstance(seed, int) or isinstance(seed, bool):
         raise InputError(f"seed must be a whole number, not {seed!r}")
     tokens = tokenizer.tokenize_with_offsets(texts, mask_tokens=True)
+    word_starts = tokens.word_starts
+    if annotator is not None:
+        starts, splits = tokens.starts.values.numpy(), tokens.starts.row_splits.numpy()
+        begins, _ = words_of_tokens(texts, starts, splits, annotator, {})
+        word_starts = word_starts.with_values(begins & word_starts.values.numpy())
     packer = SegmentPacker(length, tokenizer.cls_token_id, tokenizer.sep_token_id, tokenizer.pad_token_id)
     masker = MaskedLMMaskGenerator(
         tokenizer.vocabulary_size,
@@ -80,7 +90,7 @@ def masked_tokens(
         seed=seed,
         strategy=strategy,
     )
-    rows = packer(tokens.token_ids, word_starts=tokens.word_starts)
+    rows = packer(tokens.token_ids, word_starts=word_starts)
     index = tf.range(len(texts), dtype=tf.int64)
     masked = masker({**rows, "example_index": index, "epoch": tf.fill([len(texts)], np.int64(epoch))})
     before, after = rows["token_ids"].numpy(), masked["token_ids"].numpy()

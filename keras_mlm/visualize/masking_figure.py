@@ -11,6 +11,7 @@ from keras_mlm.visualize.masked_tokens import MaskedToken, Strategy, masked_toke
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+    from keras_mlm.tokenizers.annotator import Annotator
     from keras_mlm.tokenizers.word_piece_tokenizer import WordPieceTokenizer
 
 # What the kinds of tokens are called, and their colours.
@@ -36,6 +37,7 @@ def masking_figure(
     seed: int = 0,
     epoch: int = 0,
     length: int = 128,
+    annotator: "Annotator | None" = None,
 ) -> "Figure":
     """Draw what training sees of texts: masks, replacements and kept tokens in colour, what stood there above them.
 
@@ -47,6 +49,8 @@ def masking_figure(
         seed: int. Defaults to `0`.
         epoch: int; every epoch has other masks. Defaults to `0`.
         length: int, tokens a row, special ones included; what is longer is cut. Defaults to `128`.
+        annotator: `Annotator` whose words are masked whole, such as `chinese_annotator()`, as of a corpus prepared with
+            it. Defaults to `None`, the tokenizer's words: a Chinese character is one.
 
     Returns:
         A `matplotlib.figure.Figure`.
@@ -75,6 +79,7 @@ def masking_figure(
         seed=seed,
         epoch=epoch,
         length=length,
+        annotator=annotator,
     )
     if not rows:
         raise InputError("there are no texts to mask: give at least one")

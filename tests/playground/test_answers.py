@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from keras_mlm.errors import InputError
+from keras_mlm.playground import token_answers
 from keras_mlm.playground.attention_answer import attention_answer
 from keras_mlm.playground.elements import answered, page_html
 from keras_mlm.playground.loaded_model import LoadedModel
@@ -17,6 +18,7 @@ from keras_mlm.playground.mask_answer import mask_answer
 from keras_mlm.playground.mask_words import clickable_words, with_masks
 from keras_mlm.playground.sentence_answers import class_answer, next_sentence_answer, tag_answer
 from keras_mlm.playground.token_answers import masking_answer, token_answer
+from keras_mlm.tokenizers.annotator import Annotator
 
 SCRIPT = "<script>alert(1)</script>"
 TEXT = "Paris is the [MASK] of France ."
@@ -157,6 +159,20 @@ def test_masking_shows_every_strategy_and_follows_the_seed(pretrainer):
     assert page.text.count(" of 30 tokens") == 3
 
 
+def test_it_says_what_a_word_is_in_chinese(pretrainer, monkeypatch):
+    pairs = Annotator("pairs 1", lambda texts: ([["中国", "的"] for _ in texts], None))
+    monkeypatch.setattr(token_answers, "chinese_annotator", lambda: pairs)
+    assert "Words of pairs 1" in (text := checked(answered(masking_answer, pretrainer, "中国的")).text)
+    assert "中国 · 的" in text
+
+    def absent():
+        raise InputError("rjieba is missing")
+
+    monkeypatch.setattr(token_answers, "chinese_annotator", absent)
+    text = checked(answered(masking_answer, pretrainer, "中国的")).text
+    assert "masked as a word of its own: rjieba is missing" in text
+
+
 def test_the_attention_picture_is_an_image_that_keeps_its_letters(pretrainer):
     for text in ("", " ", "[MASK] " * 10_000):
         assert checked(answered(attention_answer, pretrainer, text)).elements[1][1]["role"] == "alert"
@@ -187,7 +203,7 @@ def test_b_follows_a_as_the_model_says(pretrainer):
     logits = keras.ops.convert_to_numpy(pretrainer(inputs)["next_sentence"])[0].astype("float64")
     follows = float(np.exp(logits[0]) / np.exp(logits).sum())
     page = checked(answered(next_sentence_answer, pretrainer, "Paris is the capital .", "a b"))
-    assert re.search(rf"B follows A{follows:.1%}B is from elsewhere{1 - follows:.1%}", page.text)
+    assert re.search(rf"B follows A{follows:.1%}B does not{1 - follows:.1%}", page.text)
     assert ("is_next" in page.text) == (follows >= 0.5)
 
 

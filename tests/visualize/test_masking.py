@@ -2,6 +2,7 @@ import pytest
 
 from keras_mlm.errors import InputError
 from keras_mlm.layers.preprocessing.masked_lm_mask_generator import MaskedLMMaskGenerator
+from keras_mlm.tokenizers.annotator import Annotator
 from keras_mlm.visualize.masked_tokens import STRATEGIES, masked_tokens
 from keras_mlm.visualize.masking_figure import KINDS, masking_figure
 
@@ -28,6 +29,20 @@ def test_rows_are_masked_as_the_layer_masks_them(tokenizer, strategy):
         for token in row:
             assert (token.shown == "[MASK]") == (token.kind == "masked")
             assert (token.shown == token.original) == (token.kind not in ("masked", "replaced"))
+
+
+def test_words_of_an_annotator_are_masked_whole(tokenizer):
+    pairs = Annotator("pairs", lambda texts: ([["中国"] * (len(text) // 2) for text in texts], None))
+    whole = 0
+    for seed in range(8):
+        for annotator in (pairs, None):
+            key = {"strategy": "whole_word", "seed": seed, "mask_selection_rate": 0.2}
+            (row,) = masked_tokens(tokenizer, ["中国" * 10], annotator=annotator, **key)
+            selected = [token.kind in ("masked", "replaced", "kept") for token in row[1:-1]]
+            together = selected[::2] == selected[1::2]
+            assert any(selected) and (together or annotator is None)
+            whole += together
+    assert whole < 16, "characters alone would not fall in pairs by chance each time"
 
 
 def test_seeds_and_epochs_mask_differently_and_the_same_ones_alike(tokenizer):
