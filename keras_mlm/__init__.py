@@ -59,6 +59,10 @@ _MODULES = {
     "export_onnx": "keras_mlm.export.onnx",
     "export_saved_model": "keras_mlm.export.saved_model",
     "export_tflite": "keras_mlm.export.tflite",
+    # === Pictures ===
+    "attention_figure": "keras_mlm.visualize.attention_figure",
+    "masking_figure": "keras_mlm.visualize.masking_figure",
+    "training_curves_figure": "keras_mlm.visualize.training_curves_figure",
     # === At home among the others ===
     "load_google_bert": "keras_mlm.interop.google_bert",
     "load_hugging_face": "keras_mlm.interop.hugging_face",

@@ -45,6 +45,9 @@ from keras_mlm.training.optimizers import optimizer_from as optimizer_from
 from keras_mlm.training.progress_line import ProgressLine as ProgressLine
 from keras_mlm.training.training_budget import TrainingBudget as TrainingBudget
 from keras_mlm.training.training_checkpoint import TrainingCheckpoint as TrainingCheckpoint
+from keras_mlm.visualize.attention_figure import attention_figure as attention_figure
+from keras_mlm.visualize.masking_figure import masking_figure as masking_figure
+from keras_mlm.visualize.training_curves_figure import training_curves_figure as training_curves_figure
 
 __version__: str
 from keras_mlm.evaluation.calibration import fit_temperature as fit_temperature

@@ -70,7 +70,7 @@ def _records_of(
     else:
         tokens, _, starts, _ = tokenizer.tokenize_with_offsets(texts)
         token_ids = tokens.values.numpy()
-        begins, pos_ids = _words(texts, starts.values.numpy(), tokens.row_splits.numpy(), annotator, tags)
+        begins, pos_ids = words_of_tokens(texts, starts.values.numpy(), tokens.row_splits.numpy(), annotator, tags)
         word_starts = begins & ~tokenizer.continuation[token_ids]
     sentence_splits = tokens.row_splits.numpy()
     sentence_starts = np.zeros(len(token_ids) + 1, bool)  # one more, for empty sentences at the end
@@ -88,7 +88,7 @@ def _records_of(
             yield TokenRecord(document_id, token_ids[start:stop], word_starts[start:stop], starts, of_words)
 
 
-def _words(
+def words_of_tokens(
     texts: list[str], starts: np.ndarray, splits: np.ndarray, annotator: Annotator, tags: dict[str, int]
 ) -> tuple[np.ndarray, np.ndarray | None]:
     """Return which tokens are the first ones of the annotator's words, and the ids of their tags."""

@@ -9,12 +9,9 @@ import tensorflow as tf
 
 from keras_mlm.errors import InputError
 from keras_mlm.evaluation.classifier_report import EXTRA
+from keras_mlm.visualize.fonts import chinese_fonts
 
 logger = logging.getLogger(__name__)
-
-# Fonts with Chinese characters, as systems call them; the picture takes the first that is there.
-_CJK = ("Noto Sans CJK SC", "Noto Sans SC", "Source Han Sans SC", "WenQuanYi Micro Hei", "WenQuanYi Zen Hei",
-        "PingFang SC", "Microsoft YaHei", "SimHei", "Droid Sans Fallback")  # fmt: skip
 
 
 def save_confusion_picture(path: str, classes: Sequence[str], truth: np.ndarray, answers: np.ndarray) -> None:
@@ -38,7 +35,6 @@ def save_confusion_picture(path: str, classes: Sequence[str], truth: np.ndarray,
         ```
     """
     try:
-        from matplotlib import font_manager
         from matplotlib.figure import Figure
     except ImportError:
         raise InputError(EXTRA) from None
@@ -47,7 +43,7 @@ def save_confusion_picture(path: str, classes: Sequence[str], truth: np.ndarray,
     matrix = np.zeros((count, count), int)
     np.add.at(matrix, (truth, answers), 1)
     shares = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
-    names, family = _names(classes, font_manager)
+    names, family = _names(classes)
 
     # A cell is wide enough for two digits; few classes get larger ones.
     cell = 0.19 if count > 30 else 0.5
@@ -74,14 +70,13 @@ def save_confusion_picture(path: str, classes: Sequence[str], truth: np.ndarray,
         figure.savefig(file, format="png")
 
 
-def _names(classes: Sequence[str], font_manager: Any) -> tuple[list[str], list[str] | None]:
+def _names(classes: Sequence[str]) -> tuple[list[str], list[str] | None]:
     """Return the names to write, and the fonts for them where the usual one is not enough."""
     names = [name if len(name) <= 48 else name[:47] + "…" for name in classes]
     if all(ord(character) < 0x2E80 for name in names for character in name):
         return names, None
-    there = {font.name for font in font_manager.fontManager.ttflist}
-    for family in _CJK:
-        if family in there:
-            return names, [family, "DejaVu Sans"]
+    families = chinese_fonts()
+    if families:
+        return names, families
     logger.warning("no font here has the classes' characters: the picture has their numbers, in the order of the model")
     return [str(number) for number in range(len(names))], None
