@@ -57,6 +57,7 @@ def run(function: Callable[..., Any], *, arguments: list[str] | None = None) -> 
     ) -> int:
         if not verbose:
             quiet_tensorflow()
+        tokens = _with_lone_hyphens(tokens)
         logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
         logger.setLevel(logging.DEBUG if verbose else logging.INFO)
         call, bound, _ = app.parse_args(tokens, print_error=False, exit_on_error=False)
@@ -71,6 +72,24 @@ def run(function: Callable[..., Any], *, arguments: list[str] | None = None) -> 
         sys.stderr.write(f"error: {_one_line(error)} (--help lists the options)\n")
         code = InputError.exit_code
     sys.exit(code)
+
+
+def _with_lone_hyphens(tokens: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the arguments with every `-`, which is standard input, as a value: the parser takes it for an option."""
+    given: list[str] = []
+    option = ""
+    for place, token in enumerate(tokens):
+        if token == "--":
+            given += tokens[place:]
+            break
+        if token == "-" and option:
+            if given[-1] == option:
+                given.pop()
+            token = f"{option}=-"
+        elif token.startswith("--"):
+            option = token.partition("=")[0]
+        given.append(token)
+    return tuple(given)
 
 
 def _call(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], verbose: bool) -> int:

@@ -55,7 +55,7 @@ def baselines(
     from keras_mlm.baselines.cells import Cells
     from keras_mlm.baselines.examples import tagged_examples, text_examples
     from keras_mlm.baselines.word_vectors import lazy_vectors
-    from keras_mlm.data.documents import describe_paths
+    from keras_mlm.data.text_files import describe_paths
     from keras_mlm.errors import InputError
 
     kept = lazy_vectors(vectors, unlabelled, f"{results}.vectors.txt")

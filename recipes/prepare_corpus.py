@@ -1,4 +1,4 @@
-"""Text files in, a folder of token records out: run it with --help."""
+"""Text in, a folder of token records out: run it with --help."""
 
 from typing import Any, Literal
 
@@ -17,15 +17,18 @@ def prepare_corpus(
     exclude: list[str] | None = None,
     normalization: Literal["fast", "bert"] = "fast",
     cased: bool = False,
-    errors: Literal["strict", "replace"] = "strict",
+    field: str | None = None,
+    errors: Literal["strict", "replace", "skip"] = "strict",
 ) -> None:
-    """Prepare plain text for pre-training.
+    """Prepare text for pre-training.
 
-    Files are UTF-8, plain, .gz or .xz: a blank line between documents, a sentence or a paragraph a line. One document
+    Files are UTF-8. In plain text a blank line ends a document, and a line is a sentence or a paragraph; in .jsonl,
+    .csv and .tsv a row is a document. Each may be packed as .gz or .xz. Exact duplicates are left out, and one document
     in twenty is held out for validation. The same command on a finished folder returns at once.
 
     Args:
-        text: Files and folders of text.
+        text: Files, folders and patterns such as 'corpus/*.jsonl.gz'; - is standard input: plain text, or JSONL with
+            --field.
         output: The folder to write.
         vocabulary_size: Train a vocabulary of exactly this many tokens.
         vocabulary: Use this vocabulary instead, a file with one token a line.
@@ -37,12 +40,18 @@ def prepare_corpus(
         exclude: Files of evaluation sets; documents that contain a sentence of theirs are left out.
         normalization: "fast" for a vocabulary of your own, "bert" for one that came with a Google or Hugging Face BERT.
         cased: Tell upper from lower case.
-        errors: What to do about bytes that are not UTF-8: "strict" stops, "replace" goes on.
+        field: What holds the text of a row: an entry of JSONL, "text" by default, or a column of CSV and TSV by its
+            name in the first line, or by its number where that line has no names. With it folders are searched for .csv
+            and .tsv too.
+        errors: What to do about bytes that are not UTF-8 and rows that cannot be read: "strict" stops, "replace" puts
+            a sign in the place of such bytes, "skip" leaves out such documents and counts them.
     """
     import time
 
     from keras_mlm.config import dump_json
-    from keras_mlm.data.documents import describe_paths, read_documents
+    from keras_mlm.data.documents import read_documents
+    from keras_mlm.data.left_out import LeftOut
+    from keras_mlm.data.text_files import describe_paths
     from keras_mlm.errors import InputError
 
     if [vocabulary_size, vocabulary, init].count(None) != 2:
@@ -52,8 +61,11 @@ def prepare_corpus(
         )
     if new_words is not None and init is None:
         raise InputError("--new-words adds to the vocabulary of a model: give --init too")
-    documents = read_documents(text, errors=errors)
-    sources = {"text": describe_paths(text), "errors": errors}
+    left_out = LeftOut()
+    documents = read_documents(text, field=field, errors=errors, left_out=left_out)
+    sources: dict[str, Any] = {"text": describe_paths(text, tables=field is not None), "errors": errors}
+    if field is not None:
+        sources["field"] = field
 
     # Only now what takes seconds to load: what is wrong with the arguments has been said at once.
     import tensorflow as tf
@@ -81,6 +93,7 @@ def prepare_corpus(
         **folding,
         annotator=words_by,
         exclude=exclude or [],
+        left_out=left_out,
     )
     print(report(manifest))
     metrics = tf.io.gfile.join(output, "metrics.json")
@@ -115,6 +128,11 @@ def report(manifest: Any) -> str:
     lines = [
         f"Read {counts['documents_read']:,} documents; left out {counts['duplicate_documents']:,} duplicates and "
         f"{counts['excluded_documents']:,} with excluded sentences.",
+        *(
+            f"{reason.replace('_', ' ').capitalize()}: {counts[reason]:,}, {'such as' if counts[reason] > 3 else 'in'} "
+            + "; ".join(samples)
+            for reason, samples in manifest.samples.items()
+        ),
         f"Vocabulary of {manifest.vocabulary_size:,} tokens"
         + (f" of the {asked:,} asked for." if asked > manifest.vocabulary_size else "."),
     ]

@@ -1,5 +1,6 @@
 """Text in, BERT out, in one go: prepare ▶ pre-train ▶ evaluate ▶ fill masks ▶ export. `make quickstart` runs it."""
 
+import glob
 import time
 from typing import Any
 
@@ -19,8 +20,8 @@ def quickstart(
     Stages that are finished are reused; the same command again continues where it was stopped.
 
     Args:
-        text: Files and folders of UTF-8 text, a blank line between documents; by default the docstrings of the
-            installed Python and its packages, which need no network.
+        text: Files and folders of UTF-8 text, a blank line between documents, or of JSONL, see prepare_corpus.py; by
+            default the docstrings of the installed Python and its packages, which need no network.
         output: Folder to write; by default saved_models/quickstart, or saved_models/ and the first text's name.
         minutes: Length of the training; everything else takes two minutes or three.
         fresh: Remove what an earlier quickstart left in the folder and do everything again.
@@ -28,7 +29,8 @@ def quickstart(
     from pathlib import Path
 
     start = time.time()
-    folder = output or (f"saved_models/{Path(text[0]).name.split('.')[0]}" if text else "saved_models/quickstart")
+    named = text is not None and text[0] != "-" and not glob.has_magic(text[0])
+    folder = output or f"saved_models/{Path(text[0]).name.split('.')[0] if text and named else 'quickstart'}"
     data = f"{folder}/data"
     if fresh:
         _remove(Path(folder))
@@ -102,16 +104,19 @@ def prepare(text: list[str] | None, data: str) -> Any:
     from prepare_corpus import report
 
     from keras_mlm.data.docstrings import read_docstrings
-    from keras_mlm.data.documents import describe_paths, read_documents
+    from keras_mlm.data.documents import read_documents
+    from keras_mlm.data.left_out import LeftOut
     from keras_mlm.data.prepare_corpus import prepare_corpus
+    from keras_mlm.data.text_files import describe_paths
 
+    left_out = LeftOut()
     if text:
-        documents, sources = read_documents(text), {"text": describe_paths(text)}
+        documents, sources = read_documents(text, left_out=left_out), {"text": describe_paths(text)}
     else:
         documents = read_docstrings(processes=os.cpu_count() or 1)
         sources = {"docstrings": f"Python {platform.python_version()} and its packages"}
     manifest = prepare_corpus(
-        documents, data, sources=sources, vocabulary_size=VOCABULARY_SIZE, exact_size=False
+        documents, data, sources=sources, vocabulary_size=VOCABULARY_SIZE, exact_size=False, left_out=left_out
     )  # fmt: skip
     print(report(manifest))
     return manifest

@@ -54,6 +54,21 @@ def test_options_arrive_with_their_types():
                     "minutes": 0.5, "fresh": True, "exclude": ["c", "d"]}  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ("given", "text", "exclude"),
+    [
+        (["a", "--output", "x", "--exclude", "-"], ["a"], ["-"]),
+        (["a", "--exclude", "-", "b", "--output", "x"], ["a"], ["-", "b"]),
+        (["a", "--exclude", "b", "-", "c", "--output", "x"], ["a"], ["b", "-", "c"]),
+        (["a", "--verbose", "--exclude", "b", "-", "--output", "x"], ["a"], ["b", "-"]),
+        (["--output", "x", "--exclude", "b", "--", "-"], ["-"], ["b"]),
+    ],
+)
+def test_a_lone_hyphen_is_a_value(given, text, exclude):
+    assert run(recipe, *given) == 0
+    assert (seen["text"], seen["exclude"], seen["output"]) == (text, exclude, "x")
+
+
 def test_defaults_are_the_functions_own():
     assert run(recipe, "a", "--output", "x", "--verbose") == 0
     assert seen == {"text": ["a"], "output": "x", "vocabulary_size": None, "style": "classic", "minutes": 4,

@@ -8,8 +8,9 @@ import numpy as np
 import tensorflow as tf
 
 from keras_mlm.baselines.words import EXTRA, parts, words
-from keras_mlm.data.documents import list_files, read_documents
+from keras_mlm.data.documents import read_documents
 from keras_mlm.data.progress import progress_bar
+from keras_mlm.data.text_files import list_files
 from keras_mlm.errors import InputError
 
 logger = logging.getLogger(__name__)

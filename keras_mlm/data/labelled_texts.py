@@ -1,16 +1,12 @@
 """Streams labelled texts and pairs out of TSV, CSV and JSONL files; every complaint names file and line."""
 
-import csv
 import dataclasses
-import json
 from collections.abc import Iterator
-from typing import Any
 
-from keras_mlm.data.documents import list_files, read_lines
 from keras_mlm.data.file_columns import check_width, column_place
+from keras_mlm.data.file_rows import file_kind, json_rows, table_rows
+from keras_mlm.data.text_files import one_file
 from keras_mlm.errors import InputError
-
-_PACKED = (".gz", ".xz")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -70,11 +66,8 @@ def read_labelled_texts(
             print(example.label, example.text)
         ```
     """
-    (path,) = list_files([path])
-    kind = path
-    for suffix in _PACKED:
-        kind = kind.removesuffix(suffix)
-    kind = kind.rsplit(".", 1)[-1].lower()
+    path = one_file(path)
+    kind = file_kind(path)
     if kind not in ("tsv", "csv", "jsonl"):
         raise InputError(f"{path}: the name must end in .tsv, .csv or .jsonl, which says how it is read")
     entry = kind == "jsonl"
@@ -83,7 +76,7 @@ def read_labelled_texts(
         wanted["pair"] = pair
     if separator == "":
         raise InputError("the separator of labels is empty: give the character that stands between them")
-    rows = _objects(path, wanted, separator) if entry else _columns(path, kind, wanted)
+    rows = _objects(path, wanted, separator) if entry else _columns(path, wanted)
     return _examples(path, rows, separator)
 
 
@@ -103,12 +96,11 @@ def _examples(path: str, rows: Iterator[tuple[int, dict[str, str]]], separator: 
         raise InputError(f"{path} has no examples")
 
 
-def _columns(path: str, kind: str, wanted: dict[str, str]) -> Iterator[tuple[int, dict[str, str]]]:
-    rows = _csv_rows(path) if kind == "csv" else _tsv_rows(path)
+def _columns(path: str, wanted: dict[str, str]) -> Iterator[tuple[int, dict[str, str]]]:
     named = not all(column.isdecimal() for column in wanted.values())
     places: dict[str, int] = {}
     width = 0
-    for line, cells in rows:
+    for line, cells in table_rows(path):
         where = f"{path}, line {line}"
         if not width:
             width = len(cells)
@@ -119,35 +111,8 @@ def _columns(path: str, kind: str, wanted: dict[str, str]) -> Iterator[tuple[int
         yield line, {name: cells[place] for name, place in places.items()}
 
 
-def _tsv_rows(path: str) -> Iterator[tuple[int, list[str]]]:
-    for number, line in enumerate(read_lines(path, whole=True), 1):
-        if line.strip():
-            yield number, line.split("\t")
-
-
-def _csv_rows(path: str) -> Iterator[tuple[int, list[str]]]:
-    reader = csv.reader((line + "\n" for line in read_lines(path, whole=True)), strict=True)
-    csv.field_size_limit(1 << 30)
-    begins = 1
-    try:
-        for cells in reader:
-            if cells:
-                yield begins, cells
-            begins = reader.line_num + 1
-    except csv.Error as error:
-        raise InputError(f"{path}, line {begins}: not CSV: {error}") from None
-
-
 def _objects(path: str, wanted: dict[str, str], separator: str | None) -> Iterator[tuple[int, dict[str, str]]]:
-    for number, line in enumerate(read_lines(path, whole=True), 1):
-        if not line.strip():
-            continue
-        try:
-            entries: Any = json.loads(line)
-        except ValueError as error:
-            raise InputError(f"{path}, line {number}: not JSON: {error}") from None
-        if not isinstance(entries, dict):
-            raise InputError(f"{path}, line {number}: a JSON object belongs on each line")
+    for number, entries in json_rows(path):
         row = {}
         for name, column in wanted.items():
             value = entries.get(column)

@@ -73,6 +73,7 @@ class Manifest:
         counts: dict of int, what was read, left out and why.
         pos_tags: list of str, the parts of speech that the records' `pos_ids` count from 1 on. Defaults to none.
         format_version: int. Defaults to this version's.
+        samples: dict of lists of str, by the reason as in `counts`, the first that were left out. Defaults to none.
 
     Example:
         ```python
@@ -90,6 +91,7 @@ class Manifest:
     counts: dict[str, int]
     pos_tags: list[str] = dataclasses.field(default_factory=list)
     format_version: int = FORMAT_VERSION
+    samples: dict[str, list[str]] = dataclasses.field(default_factory=dict)
 
     def save(self, folder: str) -> None:
         """Write `manifest.json` into a folder: aside first, then renamed.
@@ -100,8 +102,9 @@ class Manifest:
         path = tf.io.gfile.join(folder, MANIFEST_FILE)
         # A pair of the length histograms stays on one line: a large corpus has a hundred thousand of them.
         data = dataclasses.asdict(self)
-        if not self.pos_tags:
-            del data["pos_tags"]  # as it was before there were any
+        for name in ("pos_tags", "samples"):
+            if not data[name]:
+                del data[name]  # as it was before there were any
         text = re.sub(r"\[\s+(\d+),\s+(\d+)\s+\]", r"[\1, \2]", dump_json(data))
         write_whole(path, text)
 

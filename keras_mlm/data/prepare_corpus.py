@@ -12,15 +12,17 @@ import numpy as np
 
 from keras_mlm.data.corpus_folder import finished_corpus, unfinished_corpus
 from keras_mlm.data.document_spool import DocumentSpool
-from keras_mlm.data.documents import Document, describe_paths
+from keras_mlm.data.documents import Document
 from keras_mlm.data.excluded_sentences import ExcludedSentences
 from keras_mlm.data.fingerprints import FingerprintSet, fingerprint, normalize
 from keras_mlm.data.held_out import HeldOut
+from keras_mlm.data.left_out import LeftOut
 from keras_mlm.data.manifest import Manifest, Split
 from keras_mlm.data.progress import progress_bar
 from keras_mlm.data.record_builder import build_records
 from keras_mlm.data.sentences import split_sentences
 from keras_mlm.data.shard_writer import ShardWriter
+from keras_mlm.data.text_files import describe_paths
 from keras_mlm.data.token_record import TokenRecord, token_dtype_for
 from keras_mlm.errors import InputError
 from keras_mlm.tokenizers.annotator import Annotator
@@ -33,6 +35,8 @@ logger = logging.getLogger(__name__)
 # More text than this moves no token of a vocabulary.
 VOCABULARY_CHARACTERS = 200_000_000
 VOCABULARY_PIECE = 2000
+# As much of a document that is left out is shown.
+SAMPLE_CHARACTERS = 60
 
 
 def prepare_corpus(
@@ -49,6 +53,7 @@ def prepare_corpus(
     annotator: Annotator | None = None,
     exclude: Sequence[str] = (),
     validation_share: float = 0.05,
+    left_out: LeftOut | None = None,
 ) -> Manifest:
     """Prepare documents for pre-training: records of token ids in shards, a vocabulary, and a manifest.
 
@@ -74,6 +79,8 @@ def prepare_corpus(
             the tokenizer: a Chinese character is one.
         exclude: sequence of str, files with sentences whose documents are left out. Defaults to none.
         validation_share: float, the share of documents to hold out, at most 2,000 of them. Defaults to `0.05`.
+        left_out: `LeftOut` that the documents' reader was given: what it counts as they are read becomes part of the
+            manifest, beside the duplicates. Defaults to `None`.
 
     Returns:
         The folder's `Manifest`.
@@ -114,9 +121,10 @@ def prepare_corpus(
         )
     excluded = ExcludedSentences(exclude)
     counts: collections.Counter[str] = collections.Counter()
+    left_out = left_out or LeftOut()
     held_out = HeldOut(validation_share)
     with unfinished_corpus(output), DocumentSpool(None if "://" in output else output) as spool:
-        _collect(documents, excluded, held_out, spool, counts)
+        _collect(documents, excluded, held_out, spool, counts, left_out)
         held_out.choose()
         for _, sentences in spool.read(held_out.__contains__):
             held_out.keep(sentences)
@@ -150,6 +158,7 @@ def prepare_corpus(
             splits={"training": training, "validation": validation},
             counts=dict(sorted(counts.items())),
             pos_tags=list(tags),
+            samples=dict(sorted(left_out.samples.items())),
         )
         manifest.save(output)
     if not validation.documents:
@@ -163,6 +172,7 @@ def _collect(
     held_out: HeldOut,
     spool: DocumentSpool,
     counts: collections.Counter[str],
+    left_out: LeftOut,
 ) -> None:
     """Read the documents and spool the sentences of those that are neither duplicates nor excluded."""
     seen = FingerprintSet()
@@ -174,7 +184,8 @@ def _collect(
             counts["documents_read"] += 1
             key = fingerprint(normalize(document.text))
             if not seen.add(key):
-                counts["duplicate_documents"] += 1
+                start = " ".join(document.text[:SAMPLE_CHARACTERS].split())
+                left_out.add("duplicate_documents", f"{document.source}, line {document.line}: {start}")
                 continue
             sentences = [sentence for line in document.lines for sentence in split_sentences(line)]
             if excluded.occur_in(document.lines) or excluded.occur_in(sentences):
@@ -184,11 +195,13 @@ def _collect(
             held_out.offer(key, sum(map(len, sentences)))
             spool.append(key, sentences)
     seen.close()
+    counts.update(left_out.counts)
     if counts["documents"] < 2:
-        left_out = counts["documents_read"] - counts["documents"]
+        others = counts["documents_read"] - counts["documents"]
+        others += counts["unreadable_documents"] + counts["empty_documents"]
         raise InputError(
             f"found {counts['documents']} document{'s' * (counts['documents'] != 1)}"
-            f"{f' besides {left_out:,} duplicate or excluded ones' if left_out else ''}, and two are the least: "
+            f"{f' besides {others:,} duplicate, excluded or bad ones' if others else ''}, and two are the least: "
             "put a blank line between documents, or give more text"
         )
 

@@ -4,8 +4,8 @@ import dataclasses
 import re
 from collections.abc import Iterator
 
-from keras_mlm.data.documents import list_files, read_lines
 from keras_mlm.data.file_columns import check_width, column_place
+from keras_mlm.data.text_files import one_file, read_lines
 from keras_mlm.errors import InputError
 
 # In CoNLL-U: words that are listed again in parts (3-4), and words that are not in the text (8.1).
@@ -56,7 +56,7 @@ def read_tagged_words(path: str, *, word: str | None = None, label: str | None =
             print(sentence.words, sentence.tags)
         ```
     """
-    (path,) = list_files([path])
+    path = one_file(path)
     universal = path.removesuffix(".gz").removesuffix(".xz").endswith(".conllu")
     wanted = {"word": word or ("2" if universal else "1"), "tag": label or ("4" if universal else "2")}
     return _sentences(path, _rows(path, wanted, universal))

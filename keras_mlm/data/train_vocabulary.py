@@ -16,7 +16,8 @@ def train_vocabulary(
     exact: bool = True,
     normalization: Normalization = "fast",
     lowercase: bool = True,
-    errors: Literal["strict", "replace"] = "strict",
+    field: str | None = None,
+    errors: Literal["strict", "replace", "skip"] = "strict",
 ) -> VocabularyReport:
     """Learn a WordPiece vocabulary of exactly the size asked for from files and folders of text.
 
@@ -24,12 +25,14 @@ def train_vocabulary(
     memory or come from elsewhere, and says how the vocabulary is made.
 
     Args:
-        files: list of str, files and folders as `read_documents` takes them.
+        files: list of str, files, folders and patterns as `read_documents` takes them.
         size: int, the number of tokens, [PAD] [UNK] [CLS] [SEP] [MASK] included.
         exact: bool, whether fewer tokens than asked for are refused. Defaults to `True`.
         normalization: `"fast"` or `"bert"`, see `WordPieceTokenizer`. Defaults to `"fast"`.
         lowercase: bool. Defaults to `True`.
-        errors: `"strict"` stops at invalid UTF-8, `"replace"` puts U+FFFD in its place. Defaults to `"strict"`.
+        field: str, what holds the text in JSONL, CSV and TSV, see `read_documents`. Defaults to `None`, `"text"`.
+        errors: `"strict"` stops at invalid UTF-8 and at rows that cannot be read, `"replace"` puts U+FFFD in the place
+            of what is not UTF-8, `"skip"` leaves such documents out with a warning. Defaults to `"strict"`.
 
     Returns:
         `VocabularyReport`: the tokens, how much of the text they spell and the rate of [UNK].
@@ -45,5 +48,5 @@ def train_vocabulary(
         print(report.coverage, report.unknown_rate)
         ```
     """
-    lines = (line for document in read_documents(files, errors=errors) for line in document.lines)
+    lines = (line for document in read_documents(files, field=field, errors=errors) for line in document.lines)
     return learn_vocabulary(lines, size, exact=exact, normalization=normalization, lowercase=lowercase)

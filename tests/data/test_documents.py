@@ -7,7 +7,10 @@ import os
 import pytest
 
 from keras_mlm.data import documents as module
-from keras_mlm.data.documents import describe_paths, read_documents, read_lines
+from keras_mlm.data import text_files
+from keras_mlm.data.documents import read_documents
+from keras_mlm.data.left_out import LeftOut
+from keras_mlm.data.text_files import describe_paths, read_lines
 from keras_mlm.errors import InputError
 
 
@@ -39,7 +42,7 @@ def test_chunks_do_not_show(write_text, monkeypatch, chunk):
     text = "Ünï 中文\r\n字。\r\n\r\n🙂 end\r\n"
     path = write_text("a.txt", text)
     whole = read(path)
-    monkeypatch.setattr(module, "CHUNK_BYTES", chunk)
+    monkeypatch.setattr(text_files, "CHUNK_BYTES", chunk)
     assert read(path) == whole == [(1, ["Ünï 中文", "字。"]), (4, ["🙂 end"])]
 
 
@@ -61,17 +64,18 @@ def test_folders_are_searched_in_order(write_text, tmp_path):
 
 def test_reading_is_lazy(write_text, monkeypatch):
     path = write_text("a.txt", "word\n\n" * 100_000)
-    monkeypatch.setattr(module, "CHUNK_BYTES", 1024)
+    monkeypatch.setattr(text_files, "CHUNK_BYTES", 1024)
     taken = []
-    chunks = module._chunks
-    monkeypatch.setattr(module, "_chunks", lambda path: (taken.append(1) or chunk for chunk in chunks(path)))
+    chunks = text_files._chunks
+    monkeypatch.setattr(text_files, "_chunks", lambda path: (taken.append(1) or chunk for chunk in chunks(path)))
     assert len(list(itertools.islice(read_documents([path]), 10))) == 10
     assert len(taken) == 1
 
 
 def test_endless_documents_and_lines_are_cut(write_text, monkeypatch):
     monkeypatch.setattr(module, "MAX_DOCUMENT_CHARACTERS", 100)
-    monkeypatch.setattr(module, "CHUNK_BYTES", 64)
+    monkeypatch.setattr(text_files, "MAX_LINE_CHARACTERS", 100)
+    monkeypatch.setattr(text_files, "CHUNK_BYTES", 64)
     found = [lines for _, lines in read(write_text("a.txt", "0123456789\n" * 25))]
     assert [len(lines) for lines in found] == [10, 10, 5]
     found = list(read_lines(write_text("b.txt", "x" * 1000)))
@@ -119,7 +123,7 @@ def test_binary_files_are_refused(write_text, content, message, errors):
     [(b"abc\xffdef", 3), ("日本".encode() + b"\xe6\x97 x", 6), (b"good\nend \xe6\x97", 9), (b"caf\xe9\n", 3)],
 )
 def test_invalid_utf8_is_located(write_text, monkeypatch, content, offset, mark, chunk):
-    monkeypatch.setattr(module, "CHUNK_BYTES", max(chunk, 3) if mark else chunk)
+    monkeypatch.setattr(text_files, "CHUNK_BYTES", max(chunk, 3) if mark else chunk)
     path = write_text("bad.txt", mark + content)
     with pytest.raises(InputError, match=rf"bad\.txt is not UTF-8 at byte {offset + len(mark)}:.*--errors replace"):
         read(path)
@@ -148,3 +152,11 @@ def test_paths_are_described_without_reading(write_text, tmp_path):
     write_text("corpus/b.txt", b"\xff")
     path = str(tmp_path / "corpus")
     assert describe_paths([path]) == [{"path": path, "files": 2, "bytes": 6}]
+
+
+def test_documents_that_are_not_utf_8_may_be_skipped(write_text):
+    path = write_text("a.txt", b"One.\n\nTwo.\nBad \xff\xfe.\n\nThree \xe4\xb8\xad.\n")
+    left_out = LeftOut()
+    assert read(path, errors="skip", left_out=left_out) == [(1, ["One."]), (6, ["Three 中."])]
+    assert left_out.counts == {"unreadable_documents": 1}
+    assert left_out.samples == {"unreadable_documents": [f"{path}, line 3: a document that is not UTF-8"]}

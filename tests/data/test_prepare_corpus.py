@@ -14,6 +14,7 @@ import tensorflow as tf
 from keras_mlm.data import prepare_corpus as module
 from keras_mlm.data.documents import Document, read_documents
 from keras_mlm.data.fingerprints import is_telling, normalize
+from keras_mlm.data.left_out import LeftOut
 from keras_mlm.data.manifest import Manifest
 from keras_mlm.data.prepare_corpus import prepare_corpus
 from keras_mlm.data.token_record import read_records
@@ -131,6 +132,37 @@ def test_duplicates_are_dropped_before_the_split(make_documents, vocabulary, tmp
     assert not set(validation) & set(texts(str(tmp_path / "all"), "training").values())
 
 
+def test_rows_give_the_records_of_plain_text(make_documents, vocabulary, tmp_path, write_text):
+    documents = make_documents(40)
+    paths = [
+        write_text("a.txt", "\n\n".join(document.text for document in documents)),
+        write_text("a.jsonl", "\n".join(json.dumps({"text": document.text}) for document in documents)),
+        write_text("a.csv", "text\n" + "".join(f'"{document.text}"\n' for document in documents)),
+    ]
+    for path in paths:
+        prepare_corpus(read_documents([path]), f"{path}.data", vocabulary=vocabulary)
+    expected, *others = (digests(f"{path}.data") for path in paths)
+    assert others == [expected, expected]
+
+
+def test_what_is_left_out_is_counted_and_shown(vocabulary, tmp_path, write_text):
+    rows = [{"text": text} for text in ("One.", "Two.", "one.", "Three.", " ", "ONE.", "two.", "tWo.", "Four.")]
+    path = write_text("a.jsonl", "".join(json.dumps(row) + "\n" for row in rows) + "{\n")
+    left_out = LeftOut()
+    documents = read_documents([path], errors="skip", left_out=left_out)
+    manifest = prepare_corpus(documents, str(tmp_path / "data"), vocabulary=vocabulary, left_out=left_out)
+    expected = {"documents": 4, "documents_read": 8, "duplicate_documents": 4, "empty_documents": 1,
+                "unreadable_documents": 1}  # fmt: skip
+    assert expected.items() <= manifest.counts.items()
+    assert Manifest.load(str(tmp_path / "data")).samples == {
+        "duplicate_documents": [f"{path}, line 3: one.", f"{path}, line 6: ONE.", f"{path}, line 7: two."],
+        "empty_documents": [f"{path}, line 5: no text"],
+        "unreadable_documents": [
+            f"{path}, line 10: not JSON: Expecting property name enclosed in double quotes at character 2"
+        ],
+    }
+
+
 def test_no_long_sentence_is_on_both_sides(make_documents, vocabulary, tmp_path):
     documents = make_documents(200)
     shared = [document.lines[1] for document in documents]
@@ -175,6 +207,12 @@ def test_excluded_documents_are_counted(make_documents, vocabulary, tmp_path, wr
     found = " ".join([*texts(folder, "training").values(), *texts(folder, "validation").values()])
     assert documents[3].lines[2].lower().rstrip(".") not in found
     assert documents[4].lines[2].lower().rstrip(".") in found
+    for test_set in (
+        write_text("test.jsonl", json.dumps({"label": 1, "pair": documents[3].lines[2]}) + "\n"),
+        write_text("test.csv", f'label,text\n1,"{documents[3].lines[2]}"\n'),
+    ):
+        manifest = prepare_corpus(documents, f"{test_set}.data", vocabulary=vocabulary, exclude=[test_set])
+        assert manifest.counts["excluded_documents"] == 1
 
 
 @pytest.fixture

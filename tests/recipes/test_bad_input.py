@@ -1,10 +1,15 @@
 """Every bad input ends in one clear line and exit code 2, and leaves nothing behind."""
 
+import io
 import json
+import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from recipe_runs import run_recipe as run
+
+from keras_mlm.data.standard_input import standard_input
 
 WORDS = [
     "river",
@@ -91,6 +96,48 @@ def test_invalid_utf_8_may_be_replaced(tmp_path):
     path.write_bytes("\n\n".join(sentences(number) for number in range(100)).encode() + b" \xff")
     arguments = ["--output", tmp_path / "out", "--vocabulary-size", "70", "--errors", "replace"]
     assert run("prepare_corpus", "--text", path, *arguments) == 0
+
+
+def test_rows_from_standard_input(tmp_path, capsys, monkeypatch):
+    lines = [json.dumps({"body": sentences(number)}) for number in range(100)]
+    arguments = ["--output", tmp_path / "out", "--vocabulary-size", "70", "--text", "-", "--field", "body"]
+
+    def pipe(content: str) -> None:
+        monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO(content.encode()), closed=False))
+        standard_input.cache_clear()
+
+    pipe("\n".join([*lines, "{"]))
+    assert run("prepare_corpus", *arguments) == 2
+    assert "-, line 101: not JSON" in complaint(capsys)
+    assert list(tmp_path.iterdir()) == []
+    pipe("\n".join([*lines, "{", lines[7]]))
+    assert run("prepare_corpus", *arguments, "--errors", "skip") == 0
+    told = capsys.readouterr().out
+    assert "Read 101 documents" in told and "Duplicate documents: 1, in -, line 102" in told
+    assert "Unreadable documents: 1, in -, line 101: not JSON" in told
+    before = (tmp_path / "out" / "manifest.json").read_bytes()
+    pipe("\n".join([*lines, "{", lines[7]]))
+    assert run("prepare_corpus", *arguments, "--errors", "skip") == 0
+    pipe("\n".join([*lines, "{", lines[8]]))
+    assert run("prepare_corpus", *arguments, "--errors", "skip") == 2
+    assert "sources.text" in complaint(capsys)
+    assert (tmp_path / "out" / "manifest.json").read_bytes() == before
+    standard_input.cache_clear()
+
+
+def test_another_field_is_another_corpus(tmp_path, capsys):
+    path = tmp_path / "a.csv"
+    rows = [f'"{sentences(number)}","{sentences(number + 100)}"' for number in range(100)]
+    path.write_text("\n".join(["question,answer", *rows]))
+    arguments = ["--text", path, "--output", tmp_path / "out", "--vocabulary-size", "70"]
+    assert run("prepare_corpus", *arguments) == 2
+    assert "a.csv, line 1: no column 'text' for the text; there are question, answer" in complaint(capsys)
+    assert run("prepare_corpus", *arguments, "--field", "answer") == 0
+    assert run("prepare_corpus", *arguments, "--field", "answer") == 0
+    assert run("prepare_corpus", *arguments, "--field", "question") == 2
+    assert 'sources.field "answer" (now "question")' in complaint(capsys)
+    assert run("prepare_corpus", *arguments, "--field", "answer", "--errors", "skip") == 2
+    assert 'sources.errors "strict" (now "skip")' in complaint(capsys)
 
 
 @pytest.mark.parametrize("size", ["6", "50000"])
