@@ -84,7 +84,7 @@ class BertDistiller(TrainingStep, keras.Model):
         self.soft_weight = soft_weight
         self.hidden_weight = hidden_weight
         # Held by a function: a model that is an attribute would be a part of this one, to be trained and saved.
-        self._ask_teacher = functools.partial(teacher, training=False, return_hidden_states=True)
+        self._ask_teacher = functools.partial(teacher, training=False, return_hidden_states=True)  # type: ignore[misc]
         self._blocks = teaching_blocks(student.config.num_layers, teacher.config.num_layers)
         width = teacher.config.hidden_dim
         self.projection = (

@@ -18,7 +18,6 @@ from keras_mlm.errors import InputError
 from keras_mlm.model_folder import load_model, save_model
 from keras_mlm.models.bert_text_classifier import BertTextClassifier
 from keras_mlm.tokenizers.word_piece_tokenizer import WordPieceTokenizer
-from keras_mlm.training.training_checkpoint import TrainingCheckpoint
 
 SMALL = {"length": 16, "batch_size": 8}
 
@@ -87,38 +86,6 @@ def test_the_same_command_gives_the_result_and_another_teacher_is_another_run(
         distill(teacher=str(other), **options)
 
 
-class Killed(Exception):
-    """What ends a run without warning."""
-
-
-def test_a_killed_run_goes_on_where_it_was(distill, data, tmp_path, monkeypatch, capsys):
-    # A narrower teacher: the student is not smaller, starts from random weights and needs a projection.
-    large = str(save_small_model(tmp_path / "large", WordPieceTokenizer.load(data).vocabulary, hidden_dim=8))
-    options = {**SMALL, "teacher": large, "data": data, "student": "tiny", "steps": 6, "learning_rate": 1e-2,
-               "no_samples": True, "micro_batches": 2}  # fmt: skip
-    distill(output=str(tmp_path / "whole"), **options)
-    printed = capsys.readouterr().out
-    assert "from random weights" in printed and "WARNING: the student is not smaller than its teacher" in printed
-    every_step = property(lambda self: 0.0, lambda self, value: None)
-    monkeypatch.setattr(TrainingCheckpoint, "every_seconds", every_step, raising=False)
-    after_step = TrainingCheckpoint.on_train_batch_end
-
-    def die(self, batch, logs=None):
-        after_step(self, batch, logs)
-        if self.budget.step == 3:
-            raise Killed
-
-    with monkeypatch.context() as patch, pytest.raises(Killed):
-        patch.setattr(TrainingCheckpoint, "on_train_batch_end", die)
-        distill(output=str(tmp_path / "killed"), **options)
-    distill(output=str(tmp_path / "killed"), **options)
-    assert "from step 3" in capsys.readouterr().out
-    checkpoint = Path("run") / "checkpoints" / "step-00000006.npz"
-    with np.load(tmp_path / "whole" / checkpoint) as one, np.load(tmp_path / "killed" / checkpoint) as two:
-        for name in set(one.files) - {"state.json"}:
-            np.testing.assert_allclose(one[name], two[name], rtol=1e-5, atol=1e-6, err_msg=name)
-
-
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -170,12 +137,14 @@ def test_models_that_cannot_teach_are_refused(distill, data, tmp_path):
 @pytest.mark.slow
 def test_a_stopped_run_ends_with_the_same_bits(data, tmp_path):
     vocabulary = WordPieceTokenizer.load(data).vocabulary
-    entries = {"num_layers": 2, "norm": "pre", "position": "rotary", "dropout": 0.0}  # compiled by XLA
+    # Compiled by XLA; narrower than its student, which starts from random weights and needs a projection.
+    entries = {"num_layers": 2, "norm": "pre", "position": "rotary", "dropout": 0.0}
     large = save_small_model(tmp_path / "large", vocabulary, **entries)
 
     def start(name):
         command = [sys.executable, str(RECIPES / "distill.py"), "--teacher", large, "--data", data, "--length", "16"]
-        command += ["--batch-size", "8", "--steps", "400", "--deterministic", "--output", tmp_path / name]
+        command += ["--batch-size", "8", "--steps", "400", "--deterministic", "--student", "tiny"]
+        command += ["--output", tmp_path / name]
         environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
         pipe = subprocess.PIPE
         return subprocess.Popen(list(map(str, command)), env=environment, stdout=pipe, stderr=pipe, text=True)
@@ -189,7 +158,9 @@ def test_a_stopped_run_ends_with_the_same_bits(data, tmp_path):
     assert stopped.wait(timeout=200) == 130
     again = start("stopped")
     assert "; from step " in again.communicate(timeout=200)[0] and again.returncode == 0
-    assert whole.communicate(timeout=200) and whole.returncode == 0
+    printed = whole.communicate(timeout=200)[0]
+    assert whole.returncode == 0 and "from random weights" in printed
+    assert "WARNING: the student is not smaller than its teacher" in printed
     checkpoint = Path("run") / "checkpoints" / "step-00000400.npz"
     with np.load(tmp_path / "whole" / checkpoint) as one, np.load(tmp_path / "stopped" / checkpoint) as two:
         names = [name for name in one.files if name != "state.json"]
