@@ -91,7 +91,8 @@ def compiled(strategy, optimizer, micro_batches, precision):
             )  # fmt: skip
             model = BertPretrainer(config)
             if taught:
-                model = BertDistiller(model, BertPretrainer(dataclasses.replace(config, num_layers=3, hidden_dim=24)))
+                teacher = BertPretrainer(dataclasses.replace(config, num_layers=3, hidden_dim=24))
+                model = BertDistiller(model, teacher, hard_weight=1.0, soft_weight=1.0, hidden_weight=1.0)
             model.compile(OPTIMIZERS[optimizer](), micro_batches=micro_batches)
     finally:
         keras.config.set_dtype_policy("float32")
