@@ -139,18 +139,35 @@ class BertDistiller(TrainingStep, keras.Model):
         return [*super().metrics, *self.student.metrics]
 
     def unpacked(self, data: Any) -> tuple[Any, Any, Any]:
-        """Return inputs, labels and weights of a batch, those of the hidden states too."""
-        x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
-        return x, y, self.with_token_weights(x, sample_weight)
+        """Return inputs, labels and weights of a batch, those of the hidden states too.
 
-    def with_token_weights(self, x: dict[str, Any], sample_weight: dict[str, Any] | None) -> dict[str, Any] | None:
+        Args:
+            data: what a dataset gives `fit`: (inputs, labels, weights).
+
+        Returns:
+            Tuple of three dicts.
+        """
+        x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
+        return x, y, self._with_token_weights(x, sample_weight)
+
+    def _with_token_weights(self, x: dict[str, Any], sample_weight: dict[str, Any] | None) -> dict[str, Any] | None:
         """Return the weights with those of `hidden_states`, `(batch, length)`: 1 at every token, 0 at padding."""
         if sample_weight is None:
             return None  # which the student refuses
         return {**sample_weight, "hidden_states": ops.cast(x["padding_mask"], "float32")}
 
     def global_weights(self, sample_weight: dict[str, Any] | None) -> dict[str, Any]:
-        """Return Σ w of each mean over the rows of all replicas: what the losses are divided by."""
+        """Return Σ w of each mean over the rows of all replicas: what the losses are divided by.
+
+        Args:
+            sample_weight: dict of float tensors, as `unpacked` returns it.
+
+        Returns:
+            Dict of float32 scalars.
+
+        Raises:
+            InputError: there are no weights.
+        """
         weights = self.student.global_weights(sample_weight)
         if self.hidden_weight and sample_weight is not None:
             weights["hidden_states"] = global_sum(ops.sum(sample_weight["hidden_states"]))
@@ -192,7 +209,7 @@ class BertDistiller(TrainingStep, keras.Model):
         self, x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None, training: bool = True
     ) -> Any:
         """Return the loss: under a strategy this replica's share, so that the shares' gradients add up exactly."""
-        sample_weight = self.with_token_weights(x, sample_weight)
+        sample_weight = self._with_token_weights(x, sample_weight)
         return self.share_of_loss(y, y_pred, sample_weight, self.global_weights(sample_weight))
 
     def compute_metrics(self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None) -> dict[str, Any]:
@@ -201,7 +218,13 @@ class BertDistiller(TrainingStep, keras.Model):
         return self.get_metrics_result()
 
     def add_to_accuracy(self, y: Any, y_pred: Any, sample_weight: Any) -> None:
-        """Add some rows to the student's accuracies, without asking the other replicas for theirs."""
+        """Add some rows to the student's accuracies, without asking the other replicas for theirs.
+
+        Args:
+            y: dict of labels.
+            y_pred: dict, as `call` returns it.
+            sample_weight: dict of weights.
+        """
         self.student.add_to_accuracy(y, y_pred, sample_weight)
 
     def get_metrics_result(self) -> dict[str, Any]:
@@ -215,7 +238,15 @@ class BertDistiller(TrainingStep, keras.Model):
         return {**logs, "loss": loss}
 
     def fill_mask(self, texts: str | Sequence[str], top_k: int = 5) -> list[list[list[Candidate]]]:
-        """Return the student's candidates, see `TextMethods.fill_mask`."""
+        """Return the student's candidates, see `BertPretrainer.fill_mask`.
+
+        Args:
+            texts: str or sequence of str; each holds at least one `[MASK]`.
+            top_k: int, candidates a mask. Defaults to `5`.
+
+        Returns:
+            A list over texts of lists over masks of `top_k` candidates, the most probable first.
+        """
         return self.student.fill_mask(texts, top_k)
 
 
