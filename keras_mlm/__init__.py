@@ -32,11 +32,14 @@ _MODULES = {
     "part_of_speech_weights": "keras_mlm.layers.preprocessing.part_of_speech_weights",
     # === Models ===
     "BertBackbone": "keras_mlm.models.bert_backbone",
+    "BertDistiller": "keras_mlm.models.bert_distiller",
     "BertPretrainer": "keras_mlm.models.bert_pretrainer",
     "BertTextClassifier": "keras_mlm.models.bert_text_classifier",
     "BertTokenClassifier": "keras_mlm.models.bert_token_classifier",
     "load_model": "keras_mlm.model_folder",
     "save_model": "keras_mlm.model_folder",
+    "start_from_teacher": "keras_mlm.models.student",
+    "student_config": "keras_mlm.models.student",
     # === Fine-tuning ===
     "BestEpoch": "keras_mlm.training.best_epoch",
     "FineTuning": "keras_mlm.training.fine_tuning",

@@ -34,9 +34,12 @@ from keras_mlm.layers.preprocessing.segment_packer import SegmentPacker as Segme
 from keras_mlm.model_folder import load_model as load_model
 from keras_mlm.model_folder import save_model as save_model
 from keras_mlm.models.bert_backbone import BertBackbone as BertBackbone
+from keras_mlm.models.bert_distiller import BertDistiller as BertDistiller
 from keras_mlm.models.bert_pretrainer import BertPretrainer as BertPretrainer
 from keras_mlm.models.bert_text_classifier import BertTextClassifier as BertTextClassifier
 from keras_mlm.models.bert_token_classifier import BertTokenClassifier as BertTokenClassifier
+from keras_mlm.models.student import start_from_teacher as start_from_teacher
+from keras_mlm.models.student import student_config as student_config
 from keras_mlm.tokenizers.annotator import Annotator as Annotator
 from keras_mlm.tokenizers.learn_vocabulary import learn_vocabulary as learn_vocabulary
 from keras_mlm.tokenizers.word_piece_tokenizer import WordPieceTokenizer as WordPieceTokenizer

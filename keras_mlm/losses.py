@@ -43,6 +43,52 @@ def binary_cross_entropy_sums(labels: Any, logits: Any, weights: Any) -> tuple[A
     return ops.sum(weights * cross_entropy), ops.sum(weights)
 
 
+def divergence_sums(teacher_logits: Any, logits: Any, weights: Any, temperature: float) -> tuple[Any, Any]:
+    """Return Σ w · T² · KL(teacher ‖ student) and Σ w, as `cross_entropy_sums` does; gradients reach the student only.
+
+    Both distributions are softened by the temperature T; T² keeps the gradients as large as those of the cross-entropy.
+
+    Args:
+        teacher_logits: float tensor `(…, classes)`.
+        logits: float tensor `(…, classes)`, the student's.
+        weights: float tensor `(…)`, 0 where there is nothing to learn.
+        temperature: float above 0.
+
+    Returns:
+        Two float32 scalars.
+
+    References:
+        - [Distilling the Knowledge in a Neural Network](https://arxiv.org/abs/1503.02531)
+    """
+    wanted = ops.log_softmax(ops.cast(ops.stop_gradient(teacher_logits), "float32") / temperature)
+    found = ops.log_softmax(ops.cast(logits, "float32") / temperature)
+    divergence = ops.sum(ops.exp(wanted) * (wanted - found), axis=-1)
+    weights = ops.cast(weights, "float32")
+    return temperature**2 * ops.sum(weights * divergence), ops.sum(weights)
+
+
+def cosine_distance_sums(wanted: Any, found: Any, weights: Any) -> tuple[Any, Any]:
+    """Return Σ w · (1 - cosine) and Σ w of pairs of vectors, as `cross_entropy_sums` does.
+
+    Args:
+        wanted: float tensor `(…, width)`, to which no gradients flow.
+        found: float tensor `(…, width)`.
+        weights: float tensor `(…)`, 0 where there is nothing to learn.
+
+    Returns:
+        Two float32 scalars.
+    """
+    cosine = ops.sum(_of_length_one(ops.stop_gradient(wanted)) * _of_length_one(found), axis=-1)
+    weights = ops.cast(weights, "float32")
+    return ops.sum(weights * (1.0 - cosine)), ops.sum(weights)
+
+
+def _of_length_one(vectors: Any) -> Any:
+    vectors = ops.cast(vectors, "float32")
+    # Inside the root, where the gradient stays finite for a vector of zeros.
+    return vectors * ops.rsqrt(ops.sum(ops.square(vectors), axis=-1, keepdims=True) + 1e-12)
+
+
 def weighted_mean_loss(total: Any, weight: Any) -> Any:
     """Return the share that some rows have in Σ w · ce / Σ w over the global batch; 0 where all weights are 0.
 

@@ -216,8 +216,9 @@ def _unmeasured(entries: dict[str, Any]) -> dict[str, Any]:
 def _card(folder: str, config: dict[str, Any], tokenizer: "WordPieceTokenizer", metrics: dict[str, Any]) -> str:
     run = tf.io.gfile.join(folder, "run", "run.json")
     fine_tuned = "classes" in config
-    entry = "finetuning" if fine_tuned else "pretraining"
-    training = _read_json(run).get(entry) if tf.io.gfile.exists(run) else None
+    stored = _read_json(run) if tf.io.gfile.exists(run) else {}
+    entries = ("finetuning",) if fine_tuned else ("pretraining", "distillation")
+    training = {name: value for entry in entries for name, value in (stored.get(entry) or {}).items()}
     name, model = Path(folder).absolute().name, BertConfig.from_dict(config["model"])
     if fine_tuned:
         head = {name: config[name] for name in _HEADS[config["class"]]}

@@ -185,7 +185,7 @@ def pretrain(
     metrics = None if plan else run.find(settings)
     if metrics is not None:
         say(f"{output} is finished. To train longer, choose another --output and more --minutes or --steps.")
-        say(_table(metrics))
+        say(table(metrics))
         return metrics
 
     keras.utils.set_random_seed(seed)
@@ -229,7 +229,7 @@ def pretrain(
         questions = cloze_questions(model.tokenizer, data, sentences=SAMPLES, max_sequence_length=positions)
         watched.append(TrainingSamples(run.samples, run.logs, budget, questions, every_steps=samples_every))
     if workers.is_chief:
-        run.keep("data", _in_numbers(datasets[0], validation))
+        run.keep("data", in_numbers(datasets[0], validation))
         watched.append(ReportUpdates(output, samples=not no_samples))
     with workers.together():
         place = checkpoint.resume(model)
@@ -244,7 +244,7 @@ def pretrain(
         held_out_curves = HeldOutCurves(run.logs, budget, measure, every_steps=HELD_OUT_STEPS)
         if initial is not None and not place:
             say(f"before the first step, on {validation.rows:,} held-out rows:")
-            say(_table(model.evaluate(worker_batches(validation, devices), **held_out)))
+            say(table(model.evaluate(worker_batches(validation, devices), **held_out)))
         while not budget.used_up:
             stage = budget.stage
             if stage:
@@ -275,13 +275,13 @@ def pretrain(
         run.finish(metrics)
         write_report(output, samples=not no_samples)
     workers.agree()  # none leaves before the model is written
-    say(_table(metrics))
+    say(table(metrics))
     say(f"written to {output}; to look at: {output}/report.html; curves: tensorboard --logdir {run.logs}")
     say(f'next: python recipes/fill_mask.py --model {output} "{example_to_type(model.tokenizer, data)}"')
     return metrics
 
 
-def _in_numbers(dataset: Any, validation: Any) -> dict[str, Any]:
+def in_numbers(dataset: Any, validation: Any) -> dict[str, Any]:
     """Return what is learned from, and measured on, in numbers."""
     splits = dataset.manifest.splits
     return {
@@ -292,7 +292,8 @@ def _in_numbers(dataset: Any, validation: Any) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _table(metrics: dict[str, Any]) -> str:
+def table(metrics: dict[str, Any]) -> str:
+    """Return figures, one a line."""
     rows = ((name, f"{value:,.4f}" if isinstance(value, float) else f"{value:,}") for name, value in metrics.items())
     return "\n".join(f"  {name:<24} {value:>14}" for name, value in rows)
 

@@ -1,7 +1,7 @@
 import numpy as np
 import tensorflow as tf
 
-from keras_mlm.losses import cross_entropy_sums, weighted_mean_loss
+from keras_mlm.losses import cosine_distance_sums, cross_entropy_sums, divergence_sums, weighted_mean_loss
 
 GENERATOR = np.random.default_rng(0)
 LABELS = GENERATOR.integers(0, 7, (4, 3)).astype("int32")
@@ -44,3 +44,32 @@ def test_no_weight_at_all_gives_zero():
 def test_half_precision_logits_are_summed_in_float32():
     total, _ = cross_entropy_sums(LABELS, tf.cast(LOGITS, "bfloat16"), WEIGHTS)
     assert total.dtype == tf.float32
+
+
+def test_divergence_is_that_of_softened_distributions_and_teaches_the_student_only():
+    teacher = GENERATOR.normal(size=LOGITS.shape).astype("float32") * 3
+    wanted, found = (np.exp(logits / 2.5) for logits in (teacher, LOGITS))
+    wanted, found = (values / values.sum(-1, keepdims=True) for values in (wanted, found))
+    divergence = (wanted * np.log(wanted / found)).sum(-1)
+    inputs = [tf.constant(teacher), tf.constant(LOGITS)]
+    with tf.GradientTape() as tape:
+        tape.watch(inputs)
+        total, weight = divergence_sums(*inputs, WEIGHTS, 2.5)
+    np.testing.assert_allclose([total, weight], [2.5**2 * (divergence * WEIGHTS).sum(), 6.0], rtol=1e-5)
+    of_teacher, of_student = tape.gradient(total, inputs)
+    assert of_teacher is None
+    # T² · KL has the gradient T · (q - p), which is why T² is there.
+    np.testing.assert_allclose(of_student, 2.5 * (found - wanted) * WEIGHTS[..., None], atol=1e-5)
+
+
+def test_cosine_distance_does_not_depend_on_lengths_and_is_finite_at_zero():
+    wanted, found = GENERATOR.normal(size=(2, 4, 3, 7)).astype("float32")
+    cosine = (wanted * found).sum(-1) / np.linalg.norm(wanted, axis=-1) / np.linalg.norm(found, axis=-1)
+    for scale in (1.0, 100.0):
+        total, weight = cosine_distance_sums(wanted * scale, found / scale, WEIGHTS)
+        np.testing.assert_allclose([total, weight], [((1 - cosine) * WEIGHTS).sum(), 6.0], rtol=1e-5)
+    zeros = tf.zeros_like(found)
+    with tf.GradientTape() as tape:
+        tape.watch(zeros)
+        total, _ = cosine_distance_sums(wanted, zeros, WEIGHTS)
+    assert float(total) == 6.0 and np.isfinite(tape.gradient(total, zeros)).all()

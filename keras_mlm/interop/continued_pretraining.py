@@ -81,9 +81,7 @@ def continued_model(
     ours = start.tokenizer
     assert ours is not None
     old = ours.vocabulary
-    strips = [(t.lowercase if t.strip_accents is None else t.strip_accents) for t in (ours, tokenizer)]
-    same = (ours.normalization, ours.lowercase, strips[0]) == (tokenizer.normalization, tokenizer.lowercase, strips[1])
-    if not same or tokenizer.vocabulary[: len(old)] != old:
+    if not folds_alike(ours, tokenizer) or tokenizer.vocabulary[: len(old)] != old:
         raise InputError(
             f"{data} was prepared with another vocabulary, case or normalisation than {name} has: prepare it anew with "
             f"`python recipes/prepare_corpus.py --init {name} --text ... --output ...`"
@@ -105,6 +103,12 @@ def continued_model(
     if next_sentence and not start.config.next_sentence and not classifier:
         logger.warning("%s has no pooler and no next-sentence head: new ones, to be trained", name)
     return model
+
+
+def folds_alike(one: WordPieceTokenizer, other: WordPieceTokenizer) -> bool:
+    """Return whether two tokenizers treat case, accents and rare characters the same, whatever their vocabularies."""
+    strips = [(t.lowercase if t.strip_accents is None else t.strip_accents) for t in (one, other)]
+    return (one.normalization, one.lowercase, strips[0]) == (other.normalization, other.lowercase, strips[1])
 
 
 def weights_hash(model: BertPretrainer) -> str:

@@ -27,11 +27,13 @@ class BertBackbone(keras.Model):
             texts do not see each other; and `"position_ids"`, the place in the text, for learned positions. Other
             entries are ignored.
         return_attention_scores: bool. Defaults to `False`.
+        return_hidden_states: bool. Defaults to `False`.
 
     Returns:
         Dict with `"sequence_output"` `(batch, length, hidden_dim)`; with `config.next_sentence` also `"pooled_output"`
         `(batch, hidden_dim)`; with `return_attention_scores` also `"attention_scores"`
-        `(batch, num_layers, num_heads, length, length)`.
+        `(batch, num_layers, num_heads, length, length)`; with `return_hidden_states` also `"hidden_states"`, a list of
+        the outputs of the encoder blocks, the last of which is `"sequence_output"`.
 
     Example:
         ```python
@@ -117,7 +119,11 @@ class BertBackbone(keras.Model):
         self.built = True
 
     def call(
-        self, inputs: dict[str, Any], return_attention_scores: bool = False, training: bool | None = None
+        self,
+        inputs: dict[str, Any],
+        return_attention_scores: bool = False,
+        training: bool | None = None,
+        return_hidden_states: bool = False,
     ) -> dict[str, Any]:
         """Return the outputs as a dict. Raises `InputError` for rows longer than `config.max_sequence_length`."""
         length = inputs["token_ids"].shape[1]
@@ -135,16 +141,17 @@ class BertBackbone(keras.Model):
         x = self.embeddings(
             inputs["token_ids"], inputs.get("segment_ids"), inputs.get("position_ids"), training=training
         )
-        all_scores = []
+        all_scores, hidden_states = [], []
         for block in self.encoder_blocks:
             if self.recompute and training:
                 # The masks are no arguments: `tf.recompute_grad` does arithmetic on those.
                 x = keras.remat(functools.partial(block.__call__, **masks, training=True))(x)
-                continue
-            x = block(x, **masks, return_attention_scores=return_attention_scores, training=training)
-            if return_attention_scores:
-                x, scores = x
-                all_scores.append(scores)
+            else:
+                x = block(x, **masks, return_attention_scores=return_attention_scores, training=training)
+                if return_attention_scores:
+                    x, scores = x
+                    all_scores.append(scores)
+            hidden_states.append(x)
         if self.final_norm is not None:
             x = self.final_norm(x)
         outputs = {"sequence_output": x}
@@ -152,6 +159,8 @@ class BertBackbone(keras.Model):
             outputs["pooled_output"] = self.pooled_dense(x[:, 0, :])
         if return_attention_scores:
             outputs["attention_scores"] = ops.stack(all_scores, axis=1)
+        if return_hidden_states:
+            outputs["hidden_states"] = [*hidden_states[:-1], x]
         return outputs
 
     def get_config(self) -> dict[str, Any]:

@@ -42,10 +42,12 @@ class BertPretrainer(TextMethods, TrainingStep, keras.Model):
     Call arguments:
         inputs: dict with `"token_ids"`, `"segment_ids"`, `"padding_mask"` `(batch, length)` and `"mask_positions"`
             int `(batch, predictions)`.
+        return_hidden_states: bool, not with a `backbone` of KerasHub. Defaults to `False`.
 
     Returns:
         Dict with logits `"masked_lm"` `(batch, predictions, vocabulary_size)` and, with `config.next_sentence`,
-        `"next_sentence"` `(batch, 2)`, class 0 = B follows A.
+        `"next_sentence"` `(batch, 2)`, class 0 = B follows A; with `return_hidden_states` also `"hidden_states"`, see
+        `BertBackbone`.
 
     Example:
         ```python
@@ -97,9 +99,12 @@ class BertPretrainer(TextMethods, TrainingStep, keras.Model):
             self.next_sentence_head.build((None, self.config.hidden_dim))
         self.built = True
 
-    def call(self, inputs: dict[str, Any], training: bool | None = None) -> dict[str, Any]:
+    def call(
+        self, inputs: dict[str, Any], training: bool | None = None, return_hidden_states: bool = False
+    ) -> dict[str, Any]:
         """Return the logits as a dict."""
-        encoded = self.backbone(inputs, training=training)
+        options = {"return_hidden_states": True} if return_hidden_states else {}  # which an adapter does not take
+        encoded = self.backbone(inputs, training=training, **options)
         outputs = {
             "masked_lm": self.masked_lm_head(
                 encoded["sequence_output"], inputs["mask_positions"], self.backbone.token_embeddings
@@ -107,6 +112,8 @@ class BertPretrainer(TextMethods, TrainingStep, keras.Model):
         }
         if self.next_sentence_head is not None:
             outputs["next_sentence"] = self.next_sentence_head(encoded["pooled_output"])
+        if return_hidden_states:
+            outputs["hidden_states"] = encoded["hidden_states"]
         return outputs
 
     def compile(

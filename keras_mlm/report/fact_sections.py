@@ -11,6 +11,7 @@ from keras_mlm.report.tables import pairs_table
 # The figures that stand above everything else, in this order, as far as they are there: name, title, whether a share.
 _HEADLINES = (
     ("perplexity", "perplexity, held-out", False),
+    ("teacher_perplexity", "perplexity of the teacher", False),
     ("masked_lm_accuracy", "masked tokens guessed right", True),
     ("next_sentence_accuracy", "next sentences told right", True),
     ("test_accuracy", "accuracy on test", True),
@@ -99,7 +100,8 @@ def data_section(record: RunRecord) -> Element | None:
 def setting_section(record: RunRecord) -> Element | None:
     """Return the architecture and the settings of the training."""
     model = record.run.get("model") or record.config.get("model")
-    parts = {"Model": model, "Pre-training": record.run.get("pretraining"), "Fine-tuning": record.run.get("finetuning")}
+    titles = {"Pre-training": "pretraining", "Distillation": "distillation", "Fine-tuning": "finetuning"}
+    parts = {"Model": model, **{title: record.run.get(name) for title, name in titles.items()}}
     cards = [element("div", element("h3", title), pairs_table(entries), class_="card scroll")
              for title, entries in parts.items() if isinstance(entries, dict)]  # fmt: skip
     return element("div", cards, class_="cards") if cards else None

@@ -1,14 +1,13 @@
 """What going on from public weights is worth: the same architecture, text, vocabulary and minutes, from random ones."""
 
 import json
-import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any
 
+from side_by_side import keep_rows, run_recipe
+
 from keras_mlm import command_line
-from keras_mlm.errors import Interrupted, RunError
 
 FILLS = (
     "Police said the man was [MASK] in the attack .",
@@ -51,7 +50,7 @@ def continued_pretraining(
     """
     rows: list[dict[str, Any]] = json.loads(Path(results).read_text()) if Path(results).exists() else []
     data, random_model = f"{work}/data", f"{work}/random-{seed}"
-    _recipe("prepare_corpus", init=init, text=text, output=data)
+    run_recipe("prepare_corpus", init=init, text=text, output=data)
     for start, rate in (("continued", continued_rate), ("random", random_rate)):
         cell = {"start": start, "learning_rate": rate, "minutes": minutes, "length": length, "batch_size": batch_size,
                 "seed": seed}  # fmt: skip
@@ -61,29 +60,13 @@ def continued_pretraining(
             _random_twin(init, data, random_model, seed)
         output = f"{work}/{'-'.join(str(value) for value in cell.values())}"
         print(f"\n{start}: {minutes:g} minutes of training, then the evaluation", flush=True)
-        _recipe(
+        run_recipe(
             "pretrain", init=init if start == "continued" else random_model, data=data, output=output,
             next_sentence="false", **{name: value for name, value in cell.items() if name != "start"},
         )  # fmt: skip
         rows.append({**cell, **_figures(output), "date": time.strftime("%Y-%m-%d")})
-        partial = Path(results + ".partial")
-        partial.write_text(json.dumps(rows, indent=1, ensure_ascii=False) + "\n")
-        partial.replace(results)
+        keep_rows(rows, results)
     _print_tables([row for row in rows if row["minutes"] == minutes and row["seed"] == seed])
-
-
-def _recipe(name: str, **options: Any) -> None:
-    recipe = Path(__file__).parent.parent / f"{name}.py"
-    arguments: list[str] = []
-    for option, value in options.items():
-        values = [str(entry) for entry in (value if isinstance(value, list) else [value])]
-        option = f"--{option.replace('_', '-')}"
-        arguments += [f"{option}={values[0]}"] if values == ["false"] else [option, *values]
-    code = subprocess.run([sys.executable, str(recipe), *arguments]).returncode
-    if code == Interrupted.exit_code:
-        raise Interrupted("the same command again continues")
-    if code:
-        raise RunError(f"{recipe.name} ended with exit code {code}, its reason is above; the same command continues")
 
 
 def _random_twin(init: str, data: str, folder: str, seed: int) -> None:

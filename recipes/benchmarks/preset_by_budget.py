@@ -7,6 +7,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+from side_by_side import keep_rows
+
 from keras_mlm import command_line
 
 KEPT = (
@@ -63,9 +65,7 @@ def preset_by_budget(
         left = (len(missing) - number) * (minutes + 1)
         print(f"{len(cells) - len(missing) + number + 1} of {len(cells)}: {cell}; {left:.0f} minutes left", flush=True)
         rows.append({**cell, **_run(cell, folders[cell["corpus"]], work)})
-        partial = Path(results + ".partial")
-        partial.write_text(json.dumps(rows, indent=1) + "\n")
-        partial.replace(results)
+        keep_rows(rows, results)
     _print_table(rows)
 
 

@@ -1,12 +1,15 @@
-"""What the benchmarks share: one thread each, alternating rounds, and rows that are printed and kept."""
+"""What the benchmarks share: one thread each, alternating rounds, recipes as cells, and rows printed and kept."""
 
 import contextlib
 import json
 import multiprocessing
 import os
 import statistics
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 THREADS = os.cpu_count() or 1
@@ -150,3 +153,27 @@ def hugging_face(vocabulary: list[str]) -> Any:
     tokenizer.normalizer = normalizers.BertNormalizer()
     tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
     return tokenizer
+
+
+def run_recipe(name: str, **options: Any) -> None:
+    """Run a recipe in a process of its own. Raises `Interrupted` after Ctrl-C and `RunError` where it failed."""
+    from keras_mlm.errors import Interrupted, RunError
+
+    recipe = Path(__file__).parent.parent / f"{name}.py"
+    arguments: list[str] = []
+    for option, value in options.items():
+        values = [str(entry) for entry in (value if isinstance(value, list) else [value])]
+        option = f"--{option.replace('_', '-')}"
+        arguments += [f"{option}={values[0]}"] if values == ["false"] else [option, *values]
+    code = subprocess.run([sys.executable, str(recipe), *arguments]).returncode
+    if code == Interrupted.exit_code:
+        raise Interrupted("the same command again continues")
+    if code:
+        raise RunError(f"{recipe.name} ended with exit code {code}, its reason is above; the same command continues")
+
+
+def keep_rows(rows: list[dict[str, Any]], path: str) -> None:
+    """Write the rows of the finished cells, so that a process that is killed loses none."""
+    partial = Path(path + ".partial")
+    partial.write_text(json.dumps(rows, indent=1, ensure_ascii=False) + "\n")
+    partial.replace(path)

@@ -2,9 +2,11 @@
 
 python equal_steps.py default|mirrored|multi_worker FILE DEVICES OPTIMIZER/MICRO_BATCHES[/PRECISION] ...
 
-A cell whose optimizer is `overflow` takes steps whose scaled gradient is no finite number, on the last replica only.
+A cell whose optimizer is `overflow` takes steps whose scaled gradient is no finite number, on the last replica only;
+one whose optimizer ends in `+teacher` learns from a wider model, too.
 """
 
+import dataclasses
 import functools
 import sys
 
@@ -14,6 +16,7 @@ import tensorflow as tf
 
 from keras_mlm.config import BertConfig, PretrainingConfig
 from keras_mlm.layers.modeling.dropout import Dropout
+from keras_mlm.models.bert_distiller import BertDistiller
 from keras_mlm.models.bert_pretrainer import BertPretrainer
 from keras_mlm.training.distribution import several_workers, strategy_from
 from keras_mlm.training.optimizers import optimizer_from
@@ -77,6 +80,7 @@ class Steps(keras.callbacks.Callback):
 
 
 def compiled(strategy, optimizer, micro_batches, precision):
+    optimizer, *taught = optimizer.split("+")
     keras.utils.set_random_seed(0)
     keras.config.set_dtype_policy(precision)
     try:
@@ -86,6 +90,9 @@ def compiled(strategy, optimizer, micro_batches, precision):
                 dropout=0.0,
             )  # fmt: skip
             model = BertPretrainer(config)
+            if taught:
+                teacher = BertPretrainer(dataclasses.replace(config, num_layers=3, hidden_dim=24))
+                model = BertDistiller(model, teacher, hard_weight=1.0, soft_weight=1.0, hidden_weight=1.0)
             model.compile(OPTIMIZERS[optimizer](), micro_batches=micro_batches)
     finally:
         keras.config.set_dtype_policy("float32")

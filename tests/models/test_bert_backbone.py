@@ -224,3 +224,15 @@ def test_config_round_trip_and_stable_paths():
     assert [w.path for w in copy.variables] == [w.path for w in backbone.variables]
     copy.set_weights(backbone.get_weights())
     np.testing.assert_array_equal(copy(inputs)["sequence_output"], backbone(inputs)["sequence_output"])
+
+
+@pytest.mark.parametrize("norm", ["post", "pre"])
+def test_hidden_states_are_the_outputs_of_the_blocks(norm):
+    backbone, inputs = make(norm=norm), rows()
+    outputs = backbone(inputs, return_hidden_states=True)
+    first = backbone.embeddings(inputs["token_ids"], inputs["segment_ids"])
+    first = backbone.encoder_blocks[0](first, padding_mask=inputs["padding_mask"])
+    assert len(outputs["hidden_states"]) == 2
+    np.testing.assert_array_equal(outputs["hidden_states"][0], first)
+    np.testing.assert_array_equal(outputs["hidden_states"][1], outputs["sequence_output"])
+    assert "hidden_states" not in backbone(inputs)

@@ -138,6 +138,15 @@ def test_half_precision_means_the_same_on_replicas_with_micro_batches(tmp_path, 
             np.testing.assert_allclose(a, b, rtol=5 * limit if "norm" in name else limit, err_msg=name)
 
 
+@pytest.mark.slow
+def test_two_replicas_learn_from_a_teacher_what_one_device_learns(tmp_path):
+    (one,) = run(tmp_path, "default", ["sgd+teacher/1", "sgd+teacher/4"])
+    (two,) = run(tmp_path, "mirrored", ["sgd+teacher/4"])
+    assert "sgd+teacher/1/log-hidden_loss" in one and two["replicas"] == 2
+    assert_equal_steps(one, one, ["sgd+teacher/4"])
+    assert_equal_steps(two, one, ["sgd+teacher/4"])
+
+
 def test_a_gradient_that_is_no_number_on_one_replica_skips_the_step_on_all(mirrored):
     found = {name.removeprefix(OVERFLOW + "/"): value for name, value in mirrored.items() if name.startswith(OVERFLOW)}
     # Halved once a step, and neither twice nor once a replica.

@@ -1,10 +1,8 @@
 import json
 import os
-import random
 import re
 import shutil
 import signal
-import string
 import subprocess
 import sys
 import threading
@@ -14,14 +12,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tensorflow as tf
-from recipe_runs import recipe
+from recipe_runs import recipe, write_corpus
 
-from keras_mlm.data.manifest import Manifest, Split
-from keras_mlm.data.record_builder import build_records
-from keras_mlm.data.shard_writer import ShardWriter
 from keras_mlm.errors import InputError, Interrupted
-from keras_mlm.tokenizers.vocabulary_file import SPECIAL_TOKENS
-from keras_mlm.tokenizers.word_piece_tokenizer import WordPieceTokenizer
 from keras_mlm.training.checkpoint_file import read_checkpoint
 from keras_mlm.training.training_checkpoint import TrainingCheckpoint
 from keras_mlm.training.training_samples import read_samples
@@ -29,24 +22,6 @@ from keras_mlm.training.training_samples import read_samples
 RECIPE = Path(__file__).parents[2] / "recipes" / "pretrain.py"
 WORDS = ["red", "green", "blue", "sky", "sea", "tree"]
 SMALL = {"preset": "tiny", "length": 16, "batch_size": 8}
-
-
-def write_corpus(folder: Path, words: list[str]) -> str:
-    """Write a prepared corpus of 40 documents of four sentences of these words."""
-    folder.mkdir()
-    tokenizer = WordPieceTokenizer([*SPECIAL_TOKENS, *string.ascii_lowercase, *words])
-    tokenizer.save(str(folder))
-    generator = random.Random(0)
-    splits = {}
-    for split, documents in (("training", 40), ("validation", 10)):
-        text = [(n, [" ".join(generator.choices(words, k=8)) for _ in range(4)]) for n in range(documents)]
-        with ShardWriter(str(folder), split, "uint16", shard_bytes=4000) as writer:
-            for record in build_records(text, tokenizer):
-                writer.write(record)
-        splits[split] = Split(documents, 4 * documents, 32 * documents, writer.shards)
-    manifest = Manifest("uint16", tokenizer.vocabulary_size, tokenizer.vocabulary_hash, "fast", {}, splits, {})
-    manifest.save(str(folder))
-    return str(folder)
 
 
 @pytest.fixture(scope="module")
