@@ -9,6 +9,9 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from small_corpus import random_documents, write_records
 
+from keras_mlm.inspection import token_batches
+from keras_mlm.inspection.corpus_inspection import CorpusInspection
+
 
 @pytest.fixture(scope="session")
 def documents() -> dict[str, list[list[list[int]]]]:
@@ -19,3 +22,11 @@ def documents() -> dict[str, list[list[list[int]]]]:
 @pytest.fixture(scope="session")
 def corpus(documents, tmp_path_factory) -> str:
     return write_records(tmp_path_factory.mktemp("corpus"), documents)
+
+
+@pytest.fixture(scope="session")
+def inspection(corpus) -> CorpusInspection:
+    # Batches of three records: documents and copies run across them.
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(token_batches, "_RECORDS", 3)
+        return CorpusInspection.read(corpus, lengths=(24,), seed=3)

@@ -19,20 +19,12 @@ def flat(document):
     return tuple(token_id for sentence in document for token_id in sentence)
 
 
-@pytest.fixture(scope="module")
-def inspection(corpus):
-    # Batches of three records: documents and copies run across them.
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(token_batches, "_RECORDS", 3)
-        yield CorpusInspection.read(corpus, lengths=(16,))
-
-
 def test_counts_of_a_known_text(tmp_path):
     vocabulary = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "the", "cat", "##s", "sat", "2", "中", "文", ".", "。"]
     texts = [["The cats sat.", "The cat sat."], ["The cat sat.", "2 dogs."], ["中文中。", "中文。"], ["Sat."]]
     documents = [Document("made", number, lines) for number, lines in enumerate(texts, 1)]
     prepare_corpus(documents, str(tmp_path / "corpus"), vocabulary=vocabulary)
-    found = CorpusInspection.read(str(tmp_path / "corpus"), lengths=(8,))
+    found = CorpusInspection.read(str(tmp_path / "corpus"), lengths=())
     splits = found.splits.values()
     totals = {
         name: sum(getattr(split, name) for split in splits) for name in ("documents", "sentences", "words", "tokens")
@@ -108,9 +100,10 @@ def test_copies(inspection, documents, what):
         assert counts[equal] == run.times
 
 
+@pytest.mark.slow
 def test_only_so_many_pairs_are_measured(inspection, monkeypatch):
-    monkeypatch.setattr(row_shapes_module, "_MEASURED_TOKENS", 160)
-    shapes = row_shapes_module.row_shapes(inspection.folder, inspection.manifest, [16])
+    monkeypatch.setattr(row_shapes_module, "_MEASURED_TOKENS", 240)
+    shapes = row_shapes_module.row_shapes(inspection.folder, inspection.manifest, [24])
     assert [(shape.layout, shape.measured < shape.rows) for shape in shapes] == [
         ("pairs", True), ("single", False), ("packed", False)]  # fmt: skip
     assert shapes[0].measured == 10
