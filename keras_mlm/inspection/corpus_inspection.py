@@ -84,7 +84,14 @@ class CorpusInspection:
         )
 
     def text_of(self, repeated: Repeated) -> str:
-        """Return the beginning of a repeated document or sentence as readable text."""
+        """Return the beginning of a repeated document or sentence as readable text.
+
+        Args:
+            repeated: `Repeated`, of `documents` or `sentences`.
+
+        Returns:
+            A str of at most 60 tokens; what is longer ends in `…`.
+        """
         token_ids = tokens_at(self.folder, self.manifest, repeated.place, min(repeated.tokens, _SHOWN))
         text = self.tokenizer.detokenize(tf.constant(token_ids, tf.int32)).numpy().decode()
         return text + (" …" if repeated.tokens > _SHOWN else "")

@@ -18,7 +18,11 @@ class LengthCounts:
         self._counts: dict[int, int] = {}
 
     def add(self, lengths: np.ndarray) -> None:
-        """Count some more, an int array `(runs,)`."""
+        """Count some more.
+
+        Args:
+            lengths: int array `(runs,)`.
+        """
         for length, count in zip(*(part.tolist() for part in np.unique(lengths, return_counts=True)), strict=True):
             self._counts[length] = self._counts.get(length, 0) + count
 
@@ -43,7 +47,14 @@ class LengthCounts:
         return float(self.lengths @ self.counts) / max(1, self.number)
 
     def percentile(self, percent: float) -> int:
-        """Return the smallest length that at least so many percent of all do not exceed; 0 where none was counted."""
+        """Return the smallest length that at least so many percent of all do not exceed.
+
+        Args:
+            percent: float from 0 to 100.
+
+        Returns:
+            int; 0 where none was counted.
+        """
         if not self._counts:
             return 0
         reached = np.cumsum(self.counts)

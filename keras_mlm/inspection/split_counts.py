@@ -21,9 +21,9 @@ class SplitCounts:
     Attributes:
         token_counts: int64 array `(vocabulary_size,)`.
         words: int, tokens that begin a word.
-        document_lengths: `LengthCounts`, tokens a document.
-        sentence_lengths: `LengthCounts`, tokens a sentence.
-        unknown_places: `UnknownPlaces`.
+        document_lengths: how often each number of tokens a document occurs, and its `percentile`.
+        sentence_lengths: the same of sentences.
+        unknown_places: what stands `before` and `after` an [UNK].
     """
 
     def __init__(
@@ -61,7 +61,11 @@ class SplitCounts:
         return int(self.token_counts[self._unk_token_id])
 
     def add(self, batch: TokenBatch) -> None:
-        """Count some more records, in order."""
+        """Count some more records, in order.
+
+        Args:
+            batch: `TokenBatch`.
+        """
         self.token_counts += np.bincount(batch.token_ids, minlength=len(self.token_counts))
         self.words += int(np.count_nonzero(batch.word_starts))
         self.unknown_places.add(batch.token_ids, batch.word_starts, batch.sentence_starts, batch.first_place)

@@ -40,7 +40,14 @@ class UnknownPlaces:
     def add(
         self, token_ids: np.ndarray, word_starts: np.ndarray, sentence_starts: np.ndarray, first_place: int
     ) -> None:
-        """Count some more tokens; all arrays `(tokens,)`, `first_place` tells the first of them from all others."""
+        """Count some more tokens, whole sentences of them.
+
+        Args:
+            token_ids: int array `(tokens,)`.
+            word_starts: bool array `(tokens,)`.
+            sentence_starts: bool array `(tokens,)`.
+            first_place: int, the place of the first one; that of every token of a corpus is another.
+        """
         unknown = np.flatnonzero(token_ids == self._unk_token_id)
         if not len(unknown):
             return
