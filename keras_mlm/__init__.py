@@ -25,6 +25,7 @@ _MODULES = {
     "read_docstrings": "keras_mlm.data.docstrings",
     "LeftOut": "keras_mlm.data.left_out",
     "PretrainingDataset": "keras_mlm.data.pretraining_dataset",
+    "CorpusInspection": "keras_mlm.inspection.corpus_inspection",
     # === Preprocessing layers ===
     "MaskedLMMaskGenerator": "keras_mlm.layers.preprocessing.masked_lm_mask_generator",
     "NextSentencePairGenerator": "keras_mlm.layers.preprocessing.next_sentence_pair_generator",

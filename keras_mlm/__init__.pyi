@@ -20,6 +20,7 @@ from keras_mlm.export.export_options import ExportOptions as ExportOptions
 from keras_mlm.export.onnx import export_onnx as export_onnx
 from keras_mlm.export.saved_model import export_saved_model as export_saved_model
 from keras_mlm.export.tflite import export_tflite as export_tflite
+from keras_mlm.inspection.corpus_inspection import CorpusInspection as CorpusInspection
 from keras_mlm.interop.google_bert import load_google_bert as load_google_bert
 from keras_mlm.interop.hugging_face import load_hugging_face as load_hugging_face
 from keras_mlm.interop.hugging_face import save_hugging_face as save_hugging_face

@@ -22,7 +22,7 @@ def text_table(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
     """
     cells = [[_shown(value) for value in row] for row in rows]
     columns = range(len(header))
-    widths = [max(_width(row[column]) for row in [list(header), *cells]) for column in columns]
+    widths = [max(display_width(row[column]) for row in [list(header), *cells]) for column in columns]
     right = [bool(rows) and all(isinstance(row[column], int | float | None) for row in rows) for column in columns]
     lines = [list(header), ["-" * width for width in widths], *cells]
     return "\n".join(
@@ -36,8 +36,8 @@ def _shown(value: Any) -> str:
     return f"{value:,.4g}" if isinstance(value, float) else str(value)
 
 
-def _width(text: str) -> int:
-    # Wide and full-width characters take two columns; combining marks take none.
+def display_width(text: str) -> int:
+    """Return the columns a text takes: wide and full-width characters two, combining marks none."""
     return sum(
         0 if unicodedata.combining(character) else 2 if unicodedata.east_asian_width(character) in "WF" else 1
         for character in text
@@ -45,5 +45,5 @@ def _width(text: str) -> int:
 
 
 def _padded(text: str, width: int, right: bool) -> str:
-    space = " " * (width - _width(text))
+    space = " " * (width - display_width(text))
     return space + text if right else text + space

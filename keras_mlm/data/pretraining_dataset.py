@@ -152,7 +152,7 @@ class PretrainingDataset:
         )  # fmt: skip
         self._plan = self._reader.plan
         self.rows = self._plan.epoch_rows
-        self.tokens_a_row = (self.tokens + SPECIAL * int(self._plan.texts.sum())) / self.rows + next_sentence
+        self.tokens_a_row = self._plan.tokens_a_row + next_sentence
         if sum(shard.bytes for shard in self.manifest.splits[split].shards) <= CHECKED_BYTES:
             self.check_shards()
 

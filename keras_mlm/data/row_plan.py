@@ -78,6 +78,11 @@ class RowPlan:
         """The number of rows of an epoch."""
         return int(self.rows.sum())
 
+    @property
+    def tokens_a_row(self) -> float:
+        """How many of a row's tokens are no padding, on average, with [CLS] and [SEP] around each text."""
+        return (int(self.tokens.sum()) + SPECIAL * int(self.texts.sum())) / self.epoch_rows
+
     def shard_order(self, epoch: tf.Tensor) -> tf.Tensor:
         """Return the order of the shards in an epoch, int32 `(shards,)`."""
         shards = tf.range(len(self.rows))

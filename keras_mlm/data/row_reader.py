@@ -7,6 +7,7 @@ from typing import NamedTuple
 import tensorflow as tf
 
 from keras_mlm.data.manifest import Manifest
+from keras_mlm.data.progress import progress_bar
 from keras_mlm.data.row_group import RowGroup, pack_row_group, read_row_group
 from keras_mlm.data.row_packing import SPECIAL
 from keras_mlm.data.row_plan import RowPlan, hash_order
@@ -75,12 +76,14 @@ class RowReader:
         """Read every shard once. Raises `InputError` that names the first damaged one."""
         # A partial: of a method, TensorFlow counts the tracings of all readers together, and warns.
         read = tf.function(functools.partial(self._read), autograph=False)
-        for number, path in enumerate(self._paths):
-            try:
-                with tf.device("cpu:0"):
-                    read(tf.constant([number]))
-            except tf.errors.OpError as error:
-                raise damaged_shard(path) from error
+        with progress_bar("Checking", len(self._paths), "shards") as bar:
+            for number, path in enumerate(self._paths):
+                try:
+                    with tf.device("cpu:0"):
+                        read(tf.constant([number]))
+                except tf.errors.OpError as error:
+                    raise damaged_shard(path) from error
+                bar.update()
 
     def load(self, group: tf.Tensor) -> OrderedRows:
         """Read a group, counted through all epochs, and put its rows into their order."""

@@ -41,6 +41,10 @@ class Detokenizer:
     def detokenize(self, token_ids: tf.RaggedTensor) -> tf.Tensor:
         """The strings `(batch,)` of ragged token ids `(batch, tokens)`; [PAD] is dropped."""
         token_ids = tf.ragged.boolean_mask(token_ids, token_ids != self._pad_token_id)
+        return tf.strings.reduce_join(self.pieces(token_ids), axis=1)
+
+    def pieces(self, token_ids: tf.RaggedTensor) -> tf.RaggedTensor:
+        """The strings `(batch, tokens)` of all tokens, with the space before them where there is one."""
         ids, row = token_ids.values, token_ids.value_rowids()
         unspaced = tf.gather(tf.constant(self._unspaced), ids)
         close = tf.gather(tf.constant(self._leans_back), ids)[1:]
@@ -49,8 +53,7 @@ class Detokenizer:
         close |= row[1:] != row[:-1]
         close = tf.concat([tf.ones_like(unspaced[:1]), close], axis=0)
         pieces = tf.gather(tf.constant(self._pieces), ids)
-        spaced = token_ids.with_values(tf.strings.join([tf.where(close, "", " "), pieces]))
-        return tf.strings.reduce_join(spaced, axis=1)
+        return token_ids.with_values(tf.strings.join([tf.where(close, "", " "), pieces]))
 
 
 def _is_unspaced(token: str) -> bool:
