@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any, Literal
 
-from pretrain import CURVE_STEPS, HELD_OUT_ROWS, HELD_OUT_STEPS, SAMPLES, STEPS_PER_EPOCH, in_numbers, table
+from pretrain import CURVE_STEPS, HELD_OUT_ROWS, HELD_OUT_STEPS, SAMPLES, in_numbers, table, train
 
 from keras_mlm import command_line
 
@@ -192,16 +192,9 @@ def distill(
             return model.evaluate(worker_batches(validation, devices), **few)
 
         held_out_curves = HeldOutCurves(run.logs, budget, measure, every_steps=HELD_OUT_STEPS)
+        watched = [held_out_curves, *(watched if workers.is_chief else []), checkpoint]
         if not budget.used_up:
-            model.fit(
-                worker_batches(dataset, devices, budget.place),
-                initial_epoch=budget.step // STEPS_PER_EPOCH,
-                epochs=10**9,
-                steps_per_epoch=STEPS_PER_EPOCH,
-                shuffle=False,  # the dataset has its own order
-                verbose=0,
-                callbacks=[budget, held_out_curves, *(watched if workers.is_chief else []), checkpoint],
-            )
+            train(model, worker_batches(dataset, devices, budget.place), budget, watched)
         say(f"evaluating student and teacher on {validation.rows:,} held-out rows")
         evaluated = model.evaluate(worker_batches(validation, devices), **held_out)
         of_teacher = evaluate_masked_lm(large, validation)

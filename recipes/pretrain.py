@@ -242,6 +242,7 @@ def pretrain(
             return model.evaluate(worker_batches(validation, devices), **few)
 
         held_out_curves = HeldOutCurves(run.logs, budget, measure, every_steps=HELD_OUT_STEPS)
+        watched = [held_out_curves, *(watched if workers.is_chief else []), checkpoint]
         if initial is not None and not place:
             say(f"before the first step, on {validation.rows:,} held-out rows:")
             say(table(model.evaluate(worker_batches(validation, devices), **held_out)))
@@ -252,15 +253,7 @@ def pretrain(
             progress.tokens_per_step = curves.tokens_per_step = tokens_per_step[stage]
             progress.peak_steps_per_second = peak / flops_per_step(config, stages[stage])
             model.train_function = None  # rows of another length are traced anew, as after a restart: the same bits
-            model.fit(
-                worker_batches(datasets[stage], devices, budget.place),
-                initial_epoch=budget.step // STEPS_PER_EPOCH,
-                epochs=10**9,
-                steps_per_epoch=STEPS_PER_EPOCH,
-                shuffle=False,  # the dataset has its own order
-                verbose=0,
-                callbacks=[budget, held_out_curves, *(watched if workers.is_chief else []), checkpoint],
-            )
+            train(model, worker_batches(datasets[stage], devices, budget.place), budget, watched)
         say(f"evaluating on {validation.rows:,} held-out rows")
         evaluated = model.evaluate(worker_batches(validation, devices), **held_out)
     metrics = {
@@ -279,6 +272,19 @@ def pretrain(
     say(f"written to {output}; to look at: {output}/report.html; curves: tensorboard --logdir {run.logs}")
     say(f'next: python recipes/fill_mask.py --model {output} "{example_to_type(model.tokenizer, data)}"')
     return metrics
+
+
+def train(model: Any, batches: Any, budget: Any, watched: list[Any]) -> None:
+    """Fit a model to batches from the budget's step on, until it is used up or a stage of it ends."""
+    model.fit(
+        batches,
+        initial_epoch=budget.step // STEPS_PER_EPOCH,
+        epochs=10**9,
+        steps_per_epoch=STEPS_PER_EPOCH,
+        shuffle=False,  # the dataset has its own order
+        verbose=0,
+        callbacks=[budget, *watched],
+    )
 
 
 def in_numbers(dataset: Any, validation: Any) -> dict[str, Any]:

@@ -5,7 +5,7 @@ import io
 import warnings
 from typing import Any
 
-from keras_mlm.errors import InputError
+from keras_mlm.playground.elements import check_typed
 from keras_mlm.report.element import Element, element
 from keras_mlm.visualize.attention_figure import attention_panels
 from keras_mlm.visualize.attention_scores import attention_scores
@@ -31,8 +31,7 @@ def attention_answer(
         InputError: as `attention_figure`, or the text is empty.
     """
     check_matplotlib()
-    if not text.strip():
-        raise InputError("the text is empty: type a sentence")
+    check_typed(text)
     import matplotlib
 
     tokens, scores = attention_scores(model, text)

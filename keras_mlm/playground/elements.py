@@ -58,6 +58,12 @@ def page_html(*children: Any) -> str:
     return to_html(element("div", *children, class_="mlm")).translate(_TEMPLATE)
 
 
+def check_typed(text: str) -> None:
+    """Raise `InputError` where nothing was typed."""
+    if not text.strip():
+        raise InputError("the text is empty: type a sentence")
+
+
 def answered(function: Callable[..., Element], *arguments: Any) -> str:
     """Return a function's answer as HTML, or in one line what was wrong with the input."""
     try:

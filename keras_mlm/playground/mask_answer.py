@@ -4,7 +4,7 @@ from typing import Any
 
 from keras_mlm.errors import InputError
 from keras_mlm.models.bert_pretrainer import BertPretrainer
-from keras_mlm.playground.elements import Bar, bars, percent, quiet, unsure
+from keras_mlm.playground.elements import Bar, bars, check_typed, percent, quiet, unsure
 from keras_mlm.playground.mask_words import MASK
 from keras_mlm.report.element import Element, element
 
@@ -34,8 +34,7 @@ def mask_answer(model: Any, text: str, top_k: int = 8) -> Element:
     """
     if not isinstance(model, BertPretrainer):
         raise InputError("this model is fine-tuned and fills no masks: open a pre-trained one for that")
-    if not text.strip():
-        raise InputError("the text is empty: type a sentence")
+    check_typed(text)
     if MASK not in text:
         raise InputError(f"nothing is masked: tick a word, or type {MASK} where a word is to be filled in")
     masks = model.fill_mask(text, top_k=min(top_k, model.config.vocabulary_size))[0]

@@ -9,7 +9,7 @@ from keras_mlm.errors import InputError
 from keras_mlm.models.bert_pretrainer import BertPretrainer
 from keras_mlm.models.bert_text_classifier import BertTextClassifier
 from keras_mlm.models.bert_token_classifier import BertTokenClassifier
-from keras_mlm.playground.elements import Bar, bars, percent, quiet, unsure
+from keras_mlm.playground.elements import Bar, bars, check_typed, percent, quiet, unsure
 from keras_mlm.report.element import Element, element
 from keras_mlm.visualize.text_row import text_row
 
@@ -65,8 +65,7 @@ def class_answer(model: Any, text: str, second: str = "") -> Element:
     """
     if not isinstance(model, BertTextClassifier):
         raise InputError("this model is no classifier: recipes/finetune_classifier.py makes one of it")
-    if not text.strip():
-        raise InputError("the text is empty: type a sentence")
+    check_typed(text)
     labels, probabilities = model.predict_texts([(text, second) if second.strip() else text])
     order = np.argsort(-probabilities[0], kind="stable")
     best = float(probabilities[0, order[0]])
@@ -100,8 +99,7 @@ def tag_answer(model: Any, text: str) -> Element:
     """
     if not isinstance(model, BertTokenClassifier):
         raise InputError("this model is no tagger: recipes/finetune_tagger.py makes one of it")
-    if not text.strip():
-        raise InputError("the text is empty: type a sentence")
+    check_typed(text)
     shown = text[:_TAGGED]
     (spans,) = model.predict_texts([shown])
     kinds = sorted({name.split("-", 1)[-1] for name in model.classes})

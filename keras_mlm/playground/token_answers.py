@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from keras_mlm.errors import InputError
-from keras_mlm.playground.elements import quiet
+from keras_mlm.playground.elements import check_typed, quiet
 from keras_mlm.report.element import Element, element
 from keras_mlm.tokenizers.annotator import Annotator, chinese_annotator
 from keras_mlm.visualize.masked_tokens import STRATEGIES, masked_tokens
@@ -111,8 +111,7 @@ def masking_answer(model: Any, text: str, seed: int = 0, mask_selection_rate: fl
 def _tokenizer(model: Any, text: str) -> Any:
     if model.tokenizer is None:
         raise InputError("the model has no tokenizer: load it with load_model, or set model.tokenizer")
-    if not text.strip():
-        raise InputError("the text is empty: type a sentence")
+    check_typed(text)
     return model.tokenizer
 
 

@@ -53,12 +53,12 @@ def train_step(
         "num_layers": layers, "hidden_dim": hidden, "num_heads": heads, "steps": steps,
     }  # fmt: skip
     names = [name for name in SIDES if (peers or name.startswith("keras_mlm")) and (not only or name in only)]
-    peak = {precision: _peak(precision) for precision in ("float32", "bfloat16")}
+    with side_by_side.in_a_process(_yardsticks, shape) as measure:
+        (flops, peak), _ = measure()
     with contextlib.ExitStack() as stack:
         started = {name: side_by_side.in_a_process(_side, name, shape) for name in names}
         sides = {name: stack.enter_context(process) for name, process in started.items()}
         answers, seconds = side_by_side.alternate_processes(sides, rounds)
-    flops = _flops(shape)
     rows = []
     for name, times in seconds.items():
         loss, memory = answers[name]
@@ -81,23 +81,25 @@ def train_step(
         Path(json).write_text(json_module.dumps({"shape": shape, "peak": peak, "rows": rows}, indent=1) + "\n")
 
 
-def _peak(precision: str) -> float:
-    with side_by_side.in_a_process(_measured_peak, precision) as side:
-        return side()[0]
+def _yardsticks(shape: dict[str, int]) -> Callable[[], tuple[float, dict[str, float]]]:
+    """Return the products of a step of BERT, the same for all sides, and the machine's rates; where Keras is loaded."""
+    from keras_mlm.config import PretrainingConfig
+    from keras_mlm.training.pace import flops_per_step, peak_flops
+
+    training = PretrainingConfig(
+        length=shape["length"], batch_size=shape["batch_size"], mask_selection_length=shape["predictions"], steps=1
+    )
+    flops = flops_per_step(_config(shape, "classic"), training)
+    return lambda: (flops, {precision: peak_flops(precision) for precision in ("float32", "bfloat16")})
 
 
-def _measured_peak(precision: str) -> Callable[[], float]:
-    from keras_mlm.training.pace import peak_flops
+def _config(shape: dict[str, int], style: str) -> Any:
+    from keras_mlm.config import BertConfig
 
-    return lambda: peak_flops(precision)
-
-
-def _flops(shape: dict[str, int]) -> float:
-    """The products of a step of BERT; counted the same for all sides, whatever they compute."""
-    hidden, tokens = shape["hidden_dim"], shape["batch_size"] * shape["length"]
-    block = 2 * (4 * hidden**2 + 8 * hidden**2) + 4 * shape["length"] * hidden
-    head = 2 * hidden * (shape["vocabulary_size"] + hidden)
-    return 3.0 * (tokens * shape["num_layers"] * block + shape["batch_size"] * shape["predictions"] * head)
+    sizes = {name: shape[name] for name in ("vocabulary_size", "num_layers", "num_heads", "hidden_dim")}
+    return BertConfig(
+        **sizes, intermediate_dim=4 * shape["hidden_dim"], **{**STYLES[style]["model"], "next_sentence": False}
+    )
 
 
 def _side(name: str, shape: dict[str, int]) -> Callable[[], tuple[float, float]]:
@@ -140,16 +142,12 @@ def _keras_mlm(shape: dict[str, int], batch: dict[str, Any], style: str, precisi
     import numpy as np
     import tensorflow as tf
 
-    from keras_mlm.config import BertConfig, PretrainingConfig
+    from keras_mlm.config import PretrainingConfig
     from keras_mlm.models.bert_pretrainer import BertPretrainer
     from keras_mlm.training.optimizers import optimizer_from
 
     keras.config.set_dtype_policy(precision)
-    config = BertConfig(
-        vocabulary_size=shape["vocabulary_size"], num_layers=shape["num_layers"], num_heads=shape["num_heads"],
-        hidden_dim=shape["hidden_dim"], intermediate_dim=4 * shape["hidden_dim"],
-        **{**STYLES[style]["model"], "next_sentence": False},
-    )  # fmt: skip
+    config = _config(shape, style)
     model = BertPretrainer(config)
     model.compile(optimizer_from(PretrainingConfig(steps=1)), jit_compile=not config.dropout)
     labels = {"masked_lm": batch["mask_ids"]}
