@@ -111,7 +111,8 @@ class PretrainerSignatures(EncoderSignatures):
     def next_sentence(self, text_a: tf.Tensor, text_b: tf.Tensor) -> dict[str, tf.Tensor]:
         """Whether the second texts follow the first."""
         rows, counts, _ = self.texts.pack(text_a, text_b)
-        pooled = self.model.backbone(rows, training=False)["pooled_output"]
+        first = tf.zeros_like(rows["token_ids"][:, :1])  # all that the pooler reads
+        pooled = self.model.backbone(rows, training=False, output_positions=first)["pooled_output"]
         head = self.model.next_sentence_head
         assert head is not None, "only a model with the head has this signature"
         probability = tf.nn.softmax(head(pooled))[:, 0]

@@ -5,6 +5,7 @@ from keras import ops
 
 from keras_mlm.config import BertConfig
 from keras_mlm.errors import InputError
+from keras_mlm.layers.modeling.states_at import states_at
 
 INPUTS = ("token_ids", "segment_ids", "padding_mask")
 
@@ -61,8 +62,10 @@ class BackboneAdapter(keras.Model):
         """The matrix of token embeddings, `(vocabulary_size, hidden_dim)`."""
         return self.backbone.token_embedding.embeddings
 
-    def call(self, inputs: dict[str, Any], training: bool | None = None) -> dict[str, Any]:
-        """Return `sequence_output` and, where there is a pooler, `pooled_output`."""
+    def call(
+        self, inputs: dict[str, Any], training: bool | None = None, output_positions: Any = None
+    ) -> dict[str, Any]:
+        """Return `sequence_output`, of the positions that are wanted, and, where there is a pooler, `pooled_output`."""
         if "sequence_ids" in inputs:
             raise InputError("another library's backbone lets the texts of a packed row see each other: packed=False")
         token_ids = inputs["token_ids"]
@@ -73,4 +76,7 @@ class BackboneAdapter(keras.Model):
         }
         given = {name: ops.cast(given[name], "int32") for name in self.taken}
         outputs = self.backbone(given, training=training)
-        return dict(outputs) if isinstance(outputs, dict) else {"sequence_output": outputs}
+        outputs = dict(outputs) if isinstance(outputs, dict) else {"sequence_output": outputs}
+        if output_positions is not None:
+            outputs["sequence_output"] = states_at(outputs["sequence_output"], output_positions)
+        return outputs

@@ -28,9 +28,11 @@ class BertBackbone(keras.Model):
             entries are ignored.
         return_attention_scores: bool. Defaults to `False`.
         return_hidden_states: bool. Defaults to `False`.
+        output_positions: int tensor `(batch, count)`, the positions whose outputs are wanted, such as the masked ones:
+            the last block computes no others. Not with the two above. Defaults to `None`, all of them.
 
     Returns:
-        Dict with `"sequence_output"` `(batch, length, hidden_dim)`; with `config.next_sentence` also `"pooled_output"`
+        Dict with `"sequence_output"` `(batch, length or count, hidden_dim)`; with `config.next_sentence` also `"pooled_output"`
         `(batch, hidden_dim)`; with `return_attention_scores` also `"attention_scores"`
         `(batch, num_layers, num_heads, length, length)`; with `return_hidden_states` also `"hidden_states"`, a list of
         the outputs of the encoder blocks, the last of which is `"sequence_output"`.
@@ -124,8 +126,11 @@ class BertBackbone(keras.Model):
         return_attention_scores: bool = False,
         training: bool | None = None,
         return_hidden_states: bool = False,
+        output_positions: Any = None,
     ) -> dict[str, Any]:
         """Return the outputs as a dict. Raises `InputError` for rows longer than `config.max_sequence_length`."""
+        if output_positions is not None and (return_attention_scores or return_hidden_states):
+            raise InputError("scores and hidden states are those of all positions: leave out output_positions")
         length = inputs["token_ids"].shape[1]
         if length is not None and length > self.config.max_sequence_length:
             raise InputError(
@@ -143,6 +148,10 @@ class BertBackbone(keras.Model):
         )
         all_scores, hidden_states = [], []
         for block in self.encoder_blocks:
+            if output_positions is not None and block is self.encoder_blocks[-1]:
+                # The pooler reads position 0, which stands before the others.
+                before = 0 if self.pooled_dense is None else 1
+                masks["output_positions"] = ops.pad(output_positions, [[0, 0], [before, 0]])
             if self.recompute and training:
                 # The masks are no arguments: `tf.recompute_grad` does arithmetic on those.
                 x = keras.remat(functools.partial(block.__call__, **masks, training=True))(x)
@@ -157,6 +166,8 @@ class BertBackbone(keras.Model):
         outputs = {"sequence_output": x}
         if self.pooled_dense is not None:
             outputs["pooled_output"] = self.pooled_dense(x[:, 0, :])
+            if output_positions is not None:
+                outputs["sequence_output"] = x[:, 1:, :]
         if return_attention_scores:
             outputs["attention_scores"] = ops.stack(all_scores, axis=1)
         if return_hidden_states:

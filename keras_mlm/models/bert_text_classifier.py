@@ -131,6 +131,17 @@ class BertTextClassifier(FineTunedModel):
         largest = ops.max(hidden * mask - (1 - mask) * 1e4, axis=1)
         return ops.concatenate([pooled, mean, largest], axis=-1)
 
+    def output_positions(self, inputs: dict[str, Any]) -> Any:
+        """Return the position of `[CLS]`, which the pooler reads; `None` where all tokens are read.
+
+        Args:
+            inputs: dict, those of the encoder.
+
+        Returns:
+            Int tensor `(batch, 1)` or `None`.
+        """
+        return ops.zeros_like(inputs["token_ids"][:, :1]) if self.pooling == "cls" else None
+
     def label_weights(self, y: Any, sample_weight: Any = None) -> Any:
         """Return what each text counts; 0 where the class number is negative.
 

@@ -125,9 +125,18 @@ class FineTunedModel(TrainingStep, keras.Model):
         """
         return encoded["pooled_output" if self.pooled else "sequence_output"]
 
+    def output_positions(self, inputs: dict[str, Any]) -> Any:
+        """Return the positions whose last states `features` reads, int `(batch, count)`; `None` if it reads all.
+
+        Args:
+            inputs: dict, those of the encoder.
+        """
+        return None
+
     def call(self, inputs: dict[str, Any], training: bool | None = None) -> Any:
         """Return the logits of the classes."""
-        features = self.features(self.backbone(inputs, training=training), inputs["padding_mask"])
+        encoded = self.backbone(inputs, training=training, output_positions=self.output_positions(inputs))
+        features = self.features(encoded, inputs["padding_mask"])
         return self.dense(self.dropout(features, training=training))
 
     def compile(self, optimizer: Any, *, micro_batches: int = 1, jit_compile: bool = False, **kwargs: Any) -> None:

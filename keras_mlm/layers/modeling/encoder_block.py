@@ -6,6 +6,7 @@ from keras import ops
 from keras_mlm.layers.modeling.dropout import Dropout
 from keras_mlm.layers.modeling.gelu import ACTIVATIONS
 from keras_mlm.layers.modeling.multi_head_attention import MultiHeadAttention
+from keras_mlm.layers.modeling.states_at import states_at
 
 
 @keras.saving.register_keras_serializable(package="keras_mlm")
@@ -34,11 +35,13 @@ class EncoderBlock(keras.layers.Layer):
         hidden_states: float tensor `(batch, length, hidden_dim)`.
         padding_mask: bool tensor `(batch, length)`, `False` at padding. Defaults to `None`.
         attention_mask: bool tensor `(batch, length, length)`, in its place: who looks where. Defaults to `None`.
+        output_positions: int tensor `(batch, count)`, the positions whose new states are wanted: only they are
+            computed. Defaults to `None`, all of them.
         return_attention_scores: bool. Defaults to `False`.
 
     Returns:
-        Tensor `(batch, length, hidden_dim)`; with `return_attention_scores` also a tensor
-        `(batch, num_heads, length, length)`.
+        Tensor `(batch, length or count, hidden_dim)`; with `return_attention_scores` also a tensor
+        `(batch, num_heads, length or count, length)`.
 
     Example:
         ```python
@@ -124,6 +127,7 @@ class EncoderBlock(keras.layers.Layer):
         hidden_states: Any,
         padding_mask: Any = None,
         attention_mask: Any = None,
+        output_positions: Any = None,
         return_attention_scores: bool = False,
         training: bool | None = None,
     ) -> Any:
@@ -133,6 +137,7 @@ class EncoderBlock(keras.layers.Layer):
             self.attention_norm(x) if self.norm == "pre" else x,
             padding_mask=padding_mask,
             attention_mask=attention_mask,
+            query_positions=output_positions,
             return_attention_scores=return_attention_scores,
             training=training,
         )
@@ -141,7 +146,7 @@ class EncoderBlock(keras.layers.Layer):
             attended, scores = attended
         if self.attention_dropout is not None:
             attended = self.attention_dropout(attended, training=training)
-        x = x + attended
+        x = attended + (x if output_positions is None else states_at(x, output_positions))
         if self.norm == "post":
             x = self.attention_norm(x)
 
@@ -163,9 +168,9 @@ class EncoderBlock(keras.layers.Layer):
             x = self.output_norm(x)
         return (x, scores) if return_attention_scores else x
 
-    def compute_output_shape(self, hidden_states_shape: Any) -> Any:
-        """Return the shape of the hidden states."""
-        return hidden_states_shape
+    def compute_output_shape(self, hidden_states_shape: Any, output_positions_shape: Any = None) -> Any:
+        """Return the shape of the hidden states that are returned."""
+        return (*(output_positions_shape or hidden_states_shape[:2]), self.hidden_dim)
 
     def get_config(self) -> dict[str, Any]:
         """Return the arguments as plain data."""

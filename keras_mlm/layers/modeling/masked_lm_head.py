@@ -4,6 +4,7 @@ import keras
 from keras import ops
 
 from keras_mlm.layers.modeling.gelu import ACTIVATIONS
+from keras_mlm.layers.modeling.states_at import states_at
 
 
 @keras.saving.register_keras_serializable(package="keras_mlm")
@@ -25,7 +26,8 @@ class MaskedLMHead(keras.layers.Layer):
 
     Call arguments:
         sequence_output: float tensor `(batch, length, hidden_dim)`.
-        mask_positions: int tensor `(batch, predictions)`; unused slots hold any position, such as 0.
+        mask_positions: int tensor `(batch, predictions)`; unused slots hold any position, such as 0. `None` where
+            `sequence_output` holds the masked positions only.
         token_embeddings: float tensor `(vocabulary_size, hidden_dim)`; not used where `tied` is off.
 
     Returns:
@@ -81,12 +83,9 @@ class MaskedLMHead(keras.layers.Layer):
 
     def call(self, sequence_output: Any, mask_positions: Any, token_embeddings: Any) -> Any:
         """Return the logits at the masked positions."""
-        batch, length = ops.shape(sequence_output)[0], ops.shape(sequence_output)[1]
-        predictions = ops.shape(mask_positions)[1]
-        # One gather of rows from the flattened states: cheaper, and its gradient too, than a batched one.
-        row_starts = ops.reshape(ops.arange(batch, dtype="int32") * length, (-1, 1))
-        flat_positions = ops.reshape(ops.cast(mask_positions, "int32") + row_starts, (-1,))
-        x = ops.take(ops.reshape(sequence_output, (-1, self.hidden_dim)), flat_positions, axis=0)
+        states = sequence_output if mask_positions is None else states_at(sequence_output, mask_positions)
+        predictions = ops.shape(states)[1]
+        x = ops.reshape(states, (-1, self.hidden_dim))
         x = self.norm(ACTIVATIONS[self.activation](self.dense(x)))
         output_embeddings = token_embeddings if self.output_embeddings is None else self.output_embeddings
         logits = ops.matmul(x, ops.transpose(output_embeddings)) + self.output_bias
@@ -96,7 +95,8 @@ class MaskedLMHead(keras.layers.Layer):
         self, sequence_output_shape: Any, mask_positions_shape: Any, token_embeddings_shape: Any
     ) -> Any:
         """Return `(batch, predictions, vocabulary_size)`."""
-        return (*mask_positions_shape, self.vocabulary_size)
+        rows = sequence_output_shape[:2] if mask_positions_shape is None else mask_positions_shape
+        return (*rows, self.vocabulary_size)
 
     def get_config(self) -> dict[str, Any]:
         """Return the arguments as plain data."""

@@ -6,6 +6,7 @@ from keras import ops
 
 from keras_mlm.layers.modeling.dropout import Dropout
 from keras_mlm.layers.modeling.rotary_positions import rotary_angles, rotate
+from keras_mlm.layers.modeling.states_at import states_at
 
 # Added to the score of a padded key. exp(-1e9) is exactly 0 in float32, and a row that is all padding stays finite.
 MASKED_SCORE = -1e9
@@ -29,11 +30,12 @@ class MultiHeadAttention(keras.layers.Layer):
         padding_mask: bool tensor `(batch, length)`, `False` where nobody looks. Defaults to `None`, look everywhere.
         attention_mask: bool tensor `(batch, length, length)`, in place of `padding_mask`: where each position, the
             second axis, looks. Defaults to `None`.
+        query_positions: int tensor `(batch, count)`, the positions that look. Defaults to `None`, all of them.
         return_attention_scores: bool. Defaults to `False`.
 
     Returns:
-        Tensor `(batch, length, hidden_dim)`; with `return_attention_scores` also the softmax, a float32 tensor
-        `(batch, num_heads, length, length)` whose last axis sums to 1.
+        Tensor `(batch, length or count, hidden_dim)`; with `return_attention_scores` also the softmax, a float32 tensor
+        `(batch, num_heads, length or count, length)` whose last axis sums to 1.
 
     Example:
         ```python
@@ -86,23 +88,31 @@ class MultiHeadAttention(keras.layers.Layer):
         hidden_states: Any,
         padding_mask: Any = None,
         attention_mask: Any = None,
+        query_positions: Any = None,
         return_attention_scores: bool = False,
         training: bool | None = None,
     ) -> Any:
         """Return the attended states, and the scores if asked for."""
         length = ops.shape(hidden_states)[1]
-        # Products are of rows of tokens, not of batches of them: a bias joins a product only where both are of rank 2.
-        flat = ops.reshape(hidden_states, (-1, self.hidden_dim))
-        fused = ops.reshape(self.query_key_value(flat), (-1, length, 3 * self.num_heads, self.head_dim))
-        # One transpose for all three; `split` because its gradient is one concatenation, that of slices is a sum of
-        # zero-padded tensors.
-        query, key, value = ops.split(ops.transpose(fused, (0, 2, 1, 3)), 3, axis=1)
+        if query_positions is None:
+            # One transpose for all three; `split` because its gradient is one concatenation, that of slices is a sum of
+            # zero-padded tensors.
+            query, key, value = ops.split(self._heads(self.query_key_value(_flat(hidden_states)), length), 3, axis=1)
+        else:
+            query, key, value = self._query_key_value_at(hidden_states, query_positions)
         if self.rotary:
-            angles = rotary_angles(length, self.head_dim)
-            query, key = rotate(query, *angles), rotate(key, *angles)
+            cosines, sines = rotary_angles(length, self.head_dim)
+            key = rotate(key, cosines, sines)
+            if query_positions is not None:
+                cosines, sines = (
+                    ops.expand_dims(ops.take(angles, query_positions, axis=0), 1) for angles in (cosines, sines)
+                )
+            query = rotate(query, cosines, sines)
         scores = ops.matmul(query * (1.0 / math.sqrt(self.head_dim)), ops.transpose(key, (0, 1, 3, 2)))
         scores = ops.cast(scores, "float32")  # sums over a row need it in mixed precision
         if attention_mask is not None:
+            if query_positions is not None:
+                attention_mask = states_at(attention_mask, query_positions)
             bias = (1.0 - ops.cast(attention_mask, "float32")) * MASKED_SCORE
             scores = scores + ops.expand_dims(bias, 1)
         elif padding_mask is not None:
@@ -115,12 +125,27 @@ class MultiHeadAttention(keras.layers.Layer):
             weights = self.dropout(weights, training=training)
         attended = ops.transpose(ops.matmul(weights, value), (0, 2, 1, 3))
         output = self.output_dense(ops.reshape(attended, (-1, self.hidden_dim)))
-        output = ops.reshape(output, (-1, length, self.hidden_dim))
+        output = ops.reshape(output, (-1, ops.shape(attended)[1], self.hidden_dim))
         return (output, scores) if return_attention_scores else output
 
-    def compute_output_shape(self, hidden_states_shape: Any) -> Any:
-        """Return the shape of the hidden states."""
-        return hidden_states_shape
+    def _heads(self, flat: Any, length: Any) -> Any:
+        """Return rows of tokens `(batch · length, heads · head_dim)` as `(batch, heads, length, head_dim)`."""
+        return ops.transpose(ops.reshape(flat, (-1, length, flat.shape[-1] // self.head_dim, self.head_dim)), (0, 2, 1, 3))
+
+    def _query_key_value_at(self, hidden_states: Any, query_positions: Any) -> tuple[Any, Any, Any]:
+        """Return the queries of some positions, and the keys and values of all."""
+        query_kernel, key_value_kernel = ops.split(self.query_key_value.kernel, [self.hidden_dim], axis=1)
+        query = ops.matmul(_flat(states_at(hidden_states, query_positions)), query_kernel)
+        key_value = ops.matmul(_flat(hidden_states), key_value_kernel)
+        if self.biases:
+            query_bias, key_value_bias = ops.split(self.query_key_value.bias, [self.hidden_dim])
+            query, key_value = query + query_bias, key_value + key_value_bias
+        key, value = ops.split(self._heads(key_value, ops.shape(hidden_states)[1]), 2, axis=1)
+        return self._heads(query, ops.shape(query_positions)[1]), key, value
+
+    def compute_output_shape(self, hidden_states_shape: Any, query_positions_shape: Any = None) -> Any:
+        """Return the shape of the hidden states that are returned."""
+        return (*(query_positions_shape or hidden_states_shape[:2]), self.hidden_dim)
 
     def get_config(self) -> dict[str, Any]:
         """Return the arguments as plain data."""
@@ -133,3 +158,8 @@ class MultiHeadAttention(keras.layers.Layer):
             "initializer_range": self.initializer_range,
             "biases": self.biases,
         }
+
+
+def _flat(states: Any) -> Any:
+    """Return `(batch, length, width)` as rows of tokens: a bias joins a product only where both are of rank 2."""
+    return ops.reshape(states, (-1, states.shape[-1]))
