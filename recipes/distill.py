@@ -166,7 +166,8 @@ def distill(
     checkpoint = TrainingCheckpoint(run.checkpoints, budget, settings=settings, every_seconds=60 * checkpoint_minutes)
     tokens_per_step = batch_size * dataset.tokens_a_row
     # The teacher goes forward only, which is a third of a step.
-    products = flops_per_step(config, training) + flops_per_step(taught_by, training) / 3
+    student_flops, teacher_flops = (flops_per_step(size, training, every_position=True) for size in (config, taught_by))
+    products = student_flops + teacher_flops / 3
     peak = peak_flops(precision) * devices.num_replicas_in_sync / products
     progress = ProgressLine(budget, tokens_per_step, peak_steps_per_second=peak)
     watched = [progress, TrainingCurves(run.logs, budget, tokens_per_step, every_steps=CURVE_STEPS)]

@@ -32,8 +32,8 @@ class BertBackbone(keras.Model):
             the last block computes no others. Not with the two above. Defaults to `None`, all of them.
 
     Returns:
-        Dict with `"sequence_output"` `(batch, length or count, hidden_dim)`; with `config.next_sentence` also `"pooled_output"`
-        `(batch, hidden_dim)`; with `return_attention_scores` also `"attention_scores"`
+        Dict with `"sequence_output"` `(batch, length or count, hidden_dim)`; with `config.next_sentence` also
+        `"pooled_output"` `(batch, hidden_dim)`; with `return_attention_scores` also `"attention_scores"`
         `(batch, num_layers, num_heads, length, length)`; with `return_hidden_states` also `"hidden_states"`, a list of
         the outputs of the encoder blocks, the last of which is `"sequence_output"`.
 

@@ -89,7 +89,7 @@ def _yardsticks(shape: dict[str, int]) -> Callable[[], tuple[float, dict[str, fl
     training = PretrainingConfig(
         length=shape["length"], batch_size=shape["batch_size"], mask_selection_length=shape["predictions"], steps=1
     )
-    flops = flops_per_step(_config(shape, "classic"), training)
+    flops = flops_per_step(_config(shape, "classic"), training, every_position=True)
     return lambda: (flops, {precision: peak_flops(precision) for precision in ("float32", "bfloat16")})
 
 
@@ -241,6 +241,8 @@ SIDES: dict[str, tuple[Any, ...]] = {
     "HF Bert float32": (_torch, "stock", False, False),
     "HF Bert bfloat16": (_torch, "stock", True, False),
     "HF Bert masked only bfloat16 compiled": (_torch, "masked", True, True),
+    "HF Bert masked only float32 compiled": (_torch, "masked", False, True),
+    "ModernBERT sparse float32 compiled": (_torch, "modern", False, True),
     "ModernBERT sparse bfloat16": (_torch, "modern", True, False),
     "ModernBERT sparse bfloat16 compiled": (_torch, "modern", True, True),
 }

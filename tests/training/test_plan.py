@@ -19,11 +19,17 @@ def test_the_products_of_a_step_are_counted():
     training = PretrainingConfig(steps=1, length=32, batch_size=8, mask_selection_length=5)
     rows, length, hidden = 8, 32, 64
     attention = 2 * length * hidden * hidden * 4 + 2 * 2 * length * length * hidden
-    forward = 2 * (attention + 2 * 2 * length * hidden * 256) + 2 * 5 * hidden * (hidden + 1000)
-    assert flops_per_step(config, training) == 3 * rows * forward
+    head = 2 * 5 * hidden * (hidden + 1000)
+    every = 2 * (attention + 2 * 2 * length * hidden * 256) + head
+    assert flops_per_step(config, training, every_position=True) == 3 * rows * every
+    # The last block computes queries, scores and what follows of 5 predictions and of [CLS] only.
+    few = 2 * 6 * hidden * hidden * 2 + 2 * 2 * length * hidden * hidden + 2 * 2 * 6 * length * hidden
+    some = attention + 2 * 2 * length * hidden * 256 + few + 2 * 2 * 6 * hidden * 256 + head
+    assert flops_per_step(config, training) == 3 * rows * some
     # 114 GFLOP for BERT-mini with 32 rows of 128, 20 masks and the vocabulary of the first BERT.
     mini = BertConfig.from_preset("mini", vocabulary_size=30522)
-    assert flops_per_step(mini, PretrainingConfig(steps=1, batch_size=32)) == pytest.approx(114e9, rel=0.1)
+    training = PretrainingConfig(steps=1, batch_size=32)
+    assert flops_per_step(mini, training, every_position=True) == pytest.approx(114e9, rel=0.1)
 
 
 def test_a_plan_says_what_a_budget_buys_and_warns_of_repetition():

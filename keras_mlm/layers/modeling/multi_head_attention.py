@@ -130,7 +130,9 @@ class MultiHeadAttention(keras.layers.Layer):
 
     def _heads(self, flat: Any, length: Any) -> Any:
         """Return rows of tokens `(batch · length, heads · head_dim)` as `(batch, heads, length, head_dim)`."""
-        return ops.transpose(ops.reshape(flat, (-1, length, flat.shape[-1] // self.head_dim, self.head_dim)), (0, 2, 1, 3))
+        return ops.transpose(
+            ops.reshape(flat, (-1, length, flat.shape[-1] // self.head_dim, self.head_dim)), (0, 2, 1, 3)
+        )
 
     def _query_key_value_at(self, hidden_states: Any, query_positions: Any) -> tuple[Any, Any, Any]:
         """Return the queries of some positions, and the keys and values of all."""
