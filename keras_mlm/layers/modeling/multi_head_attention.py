@@ -5,6 +5,7 @@ import keras
 from keras import ops
 
 from keras_mlm.layers.modeling.dropout import Dropout
+from keras_mlm.layers.modeling.fused_attention import fused_attention, has_fused_attention
 from keras_mlm.layers.modeling.rotary_positions import rotary_angles, rotate
 
 # Added to the score of a padded key. exp(-1e9) is exactly 0 in float32, and a row that is all padding stays finite.
@@ -91,6 +92,13 @@ class MultiHeadAttention(keras.layers.Layer):
     ) -> Any:
         """Return the attended states, and the scores if asked for."""
         length = ops.shape(hidden_states)[1]
+        dropped = training and self.dropout is not None
+        if has_fused_attention() and not return_attention_scores and not dropped:
+            masks = {"padding_mask": padding_mask, "attention_mask": attention_mask}
+            attended = fused_attention(
+                hidden_states, self.query_key_value, self.num_heads, rotary=self.rotary, **masks
+            )
+            return self.output_dense(attended)
         # Products are of rows of tokens, not of batches of them: a bias joins a product only where both are of rank 2.
         flat = ops.reshape(hidden_states, (-1, self.hidden_dim))
         fused = ops.reshape(self.query_key_value(flat), (-1, length, 3 * self.num_heads, self.head_dim))
