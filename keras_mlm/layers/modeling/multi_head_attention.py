@@ -95,9 +95,7 @@ class MultiHeadAttention(keras.layers.Layer):
         dropped = training and self.dropout is not None
         if has_fused_attention() and not return_attention_scores and not dropped:
             masks = {"padding_mask": padding_mask, "attention_mask": attention_mask}
-            attended = fused_attention(
-                hidden_states, self.query_key_value, self.num_heads, rotary=self.rotary, **masks
-            )
+            attended = fused_attention(hidden_states, self.query_key_value, self.num_heads, rotary=self.rotary, **masks)
             return self.output_dense(attended)
         # Products are of rows of tokens, not of batches of them: a bias joins a product only where both are of rank 2.
         flat = ops.reshape(hidden_states, (-1, self.hidden_dim))
