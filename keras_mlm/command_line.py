@@ -17,7 +17,7 @@ logger = logging.getLogger("keras_mlm")
 _RUN_TIME = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.ENOMEM)
 
 
-def run(function: Callable[..., Any], *, arguments: list[str] | None = None) -> NoReturn:
+def run(function: Callable[..., Any], *, arguments: list[str] | None = None, backend: str = "tensorflow") -> NoReturn:
     """Parse the command line by the function's signature and docstring, call it, and exit.
 
     Every keyword-only parameter of the function is an option `--name`, a list takes several values, a bool is a
@@ -27,6 +27,7 @@ def run(function: Callable[..., Any], *, arguments: list[str] | None = None) -> 
     Args:
         function: callable whose parameters have types and whose docstring has `Args:`.
         arguments: list of str instead of the process's own. Defaults to `None`.
+        backend: str, the Keras backend the function needs. Defaults to `"tensorflow"`.
 
     Raises:
         SystemExit: always; 0 after success, 2 for bad arguments or input, 1 for what failed at run time, 130 after
@@ -64,7 +65,7 @@ def run(function: Callable[..., Any], *, arguments: list[str] | None = None) -> 
         if call is not function:
             call(*bound.args, **bound.kwargs)  # --help, which needs no working environment
             return 0
-        return _call(call, bound.args, bound.kwargs, verbose)
+        return _call(call, bound.args, bound.kwargs, verbose, backend)
 
     try:
         code = app.meta(arguments, print_error=False, exit_on_error=False)
@@ -92,10 +93,12 @@ def _with_lone_hyphens(tokens: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(given)
 
 
-def _call(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], verbose: bool) -> int:
+def _call(
+    function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], verbose: bool, backend: str
+) -> int:
     failed: BaseException
     try:
-        check_environment()
+        check_environment(backend)
         function(*args, **kwargs)
         sys.stdout.flush()
         return 0

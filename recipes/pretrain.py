@@ -132,9 +132,10 @@ def pretrain(
     from keras_mlm.report.run_report import write_report
     from keras_mlm.tokenizers.word_piece_tokenizer import WordPieceTokenizer
     from keras_mlm.training.distribution import strategy_from, worker_batches
+    from keras_mlm.training.flops import flops_per_step
     from keras_mlm.training.held_out_curves import HeldOutCurves
     from keras_mlm.training.optimizers import optimizer_from
-    from keras_mlm.training.pace import flops_per_step, peak_flops
+    from keras_mlm.training.pace import peak_flops
     from keras_mlm.training.plan import Plan, fitted_to_budget
     from keras_mlm.training.progress_line import ProgressLine
     from keras_mlm.training.run_folder import RunFolder

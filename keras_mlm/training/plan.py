@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from keras_mlm.config import PRESETS, BertConfig, PretrainingConfig
 from keras_mlm.errors import InputError
 from keras_mlm.training.distribution import worker_batches
-from keras_mlm.training.pace import flops_per_step, peak_flops, seconds_per_step
+from keras_mlm.training.flops import flops_per_step
+from keras_mlm.training.pace import peak_flops, seconds_per_step
 
 if TYPE_CHECKING:
     from keras_mlm.data.pretraining_dataset import PretrainingDataset

@@ -84,7 +84,8 @@ def train_step(
 def _yardsticks(shape: dict[str, int]) -> Callable[[], tuple[float, dict[str, float]]]:
     """Return the products of a step of BERT, the same for all sides, and the machine's rates; where Keras is loaded."""
     from keras_mlm.config import PretrainingConfig
-    from keras_mlm.training.pace import flops_per_step, peak_flops
+    from keras_mlm.training.flops import flops_per_step
+    from keras_mlm.training.pace import peak_flops
 
     training = PretrainingConfig(
         length=shape["length"], batch_size=shape["batch_size"], mask_selection_length=shape["predictions"], steps=1

@@ -6,7 +6,8 @@ import tensorflow as tf
 
 from keras_mlm.config import BertConfig, PretrainingConfig
 from keras_mlm.errors import InputError
-from keras_mlm.training.pace import flops_per_step, peak_flops, seconds_per_step
+from keras_mlm.training.flops import flops_per_step
+from keras_mlm.training.pace import peak_flops, seconds_per_step
 from keras_mlm.training.plan import Plan, choose_preset
 
 

@@ -68,7 +68,11 @@ class BertEmbeddings(keras.layers.Layer):
 
     def _embedding(self, size: int, name: str) -> keras.layers.Embedding:
         initializer = keras.initializers.TruncatedNormal(stddev=self.initializer_range)
-        return keras.layers.Embedding(size, self.hidden_dim, embeddings_initializer=initializer, name=name)
+        # Rows are read before they are rounded to half precision: their gradients, sums over all places of a token, are
+        # added up in the precision of the weights, and the table is not rounded as a whole.
+        return keras.layers.Embedding(
+            size, self.hidden_dim, embeddings_initializer=initializer, dtype=self.variable_dtype, name=name
+        )
 
     def build(self, token_ids_shape: Any) -> None:
         """Create the weights."""

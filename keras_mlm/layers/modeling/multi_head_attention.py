@@ -5,6 +5,7 @@ import keras
 from keras import ops
 
 from keras_mlm.layers.modeling.dropout import Dropout
+from keras_mlm.layers.modeling.fused_attention import fused_attention, has_fused_attention
 from keras_mlm.layers.modeling.rotary_positions import rotary_angles, rotate
 from keras_mlm.layers.modeling.states_at import states_at
 
@@ -94,6 +95,12 @@ class MultiHeadAttention(keras.layers.Layer):
     ) -> Any:
         """Return the attended states, and the scores if asked for."""
         length = ops.shape(hidden_states)[1]
+        dropped = training and self.dropout is not None
+        # The kernels of GPUs are for many queries; of few, the scores are small.
+        if has_fused_attention() and query_positions is None and not return_attention_scores and not dropped:
+            masks = {"padding_mask": padding_mask, "attention_mask": attention_mask}
+            attended = fused_attention(hidden_states, self.query_key_value, self.num_heads, rotary=self.rotary, **masks)
+            return self.output_dense(attended)
         if query_positions is None:
             # One transpose for all three; `split` because its gradient is one concatenation, that of slices is a sum of
             # zero-padded tensors.

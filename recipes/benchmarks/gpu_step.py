@@ -1,0 +1,388 @@
+"""How long a training step takes on a GPU, under Keras' JAX backend, beside Hugging Face's models in PyTorch."""
+
+import json as json_module
+import math
+import multiprocessing
+import os
+import statistics
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from keras_mlm import command_line
+from keras_mlm.config import PRESETS
+from keras_mlm.errors import InputError
+from keras_mlm.text_table import text_table
+
+# The one setting beyond XLA's own: large products are cuBLAS' fastest, and trying Triton's besides takes a minute.
+XLA_FLAGS = "--xla_gpu_enable_triton_gemm=false"
+
+
+def gpu_step(
+    *,
+    shapes: list[str] | None = None,
+    sides: list[str] | None = None,
+    json: str | None = None,
+    steps: int = 30,
+    rounds: int = 5,
+    vocabulary_size: int = 30522,
+    peak: float = 989e12,
+    seconds: float = 480,
+) -> None:
+    """Compare a training step of this package, as `fit` takes it on JAX, with those of Hugging Face's models.
+
+    Forward, backward and AdamW with clipping, in bfloat16, on rows of random ids without padding of which 15 % are
+    masked. All sides of a shape are on the card at once, each in a process of its own, and take turns; nothing here
+    imports TensorFlow. Shares of the peak count the model's products only, not what is computed twice or thrown away.
+
+    Args:
+        shapes: What to train, each as PRESET:ROWSxLENGTH; base and large at 128 and 512 tokens by default.
+        sides: Sides to run, by their names in the table; by default those that differ in their dropout only.
+        json: File to write the rows to, after every round.
+        steps: Steps a round.
+        rounds: How often each side runs.
+        vocabulary_size: Tokens of the vocabulary.
+        peak: Multiplications and additions a second that the card's maker states for bfloat16 without sparsity;
+            989e12 is the H100's and the H200's.
+        seconds: After which nothing new is begun.
+    """
+    end = time.monotonic() + seconds
+    names = sides or ["keras_mlm dropout 0", f"{HF} dropout 0", "keras_mlm", HF]
+    if unknown := sorted(set(names) - set(SIDES)):
+        raise InputError(f"unknown sides {', '.join(unknown)}; known are {', '.join(SIDES)}")
+    todo = [_shape(text, steps, vocabulary_size) for text in shapes or DEFAULT_SHAPES]
+    process = _Process(_yardsticks, todo)
+    process.wait(until=min(end, time.monotonic() + LONGEST_START))
+    yardsticks, _ = process.ask(until=end)
+    process.close()
+    rate = yardsticks["bfloat16"]
+    print(f"{yardsticks['device']}, matrix product of bfloat16 {rate / 1e12:,.1f} TFLOP/s", flush=True)
+    print(f"attention without dropout by {yardsticks['attention']}", flush=True)
+    rows: list[dict[str, Any]] = []
+    for shape, flops in zip(todo, yardsticks["flops"], strict=True):
+        known: list[dict[str, Any]] = []
+        if time.monotonic() > end:
+            break
+        for found in _measured(names, shape, rounds, end):
+            known = [_row(name, shape, entry, flops, rate, peak) for name, entry in found.items()]
+            if json:
+                Path(json).write_text(json_module.dumps({**yardsticks, "rows": rows + known}, indent=1) + "\n")
+        rows += known
+        columns = list(dict.fromkeys(column for row in known for column in row if column != "shape"))
+        print(f"{shape['text']}, {shape['predictions']} masked, {flops / 1e12:.2f} TFLOP a step, {rounds} rounds")
+        print(text_table(columns, [[row.get(column, "") for column in columns] for row in known]), flush=True)
+
+
+def _shape(text: str, steps: int, vocabulary_size: int) -> dict[str, Any]:
+    try:
+        preset, size = text.split(":")
+        batch_size, length = map(int, size.split("x"))
+        layers, hidden, heads = PRESETS[preset]
+    except (ValueError, KeyError):
+        raise InputError(f"shape {text!r} is not like base:256x128") from None
+    return {
+        "text": text, "batch_size": batch_size, "length": length, "predictions": math.ceil(0.15 * length),
+        "vocabulary_size": vocabulary_size, "num_layers": layers, "hidden_dim": hidden, "num_heads": heads,
+        "steps": steps,
+    }  # fmt: skip
+
+
+def _measured(names: list[str], shape: dict[str, Any], rounds: int, end: float) -> Iterator[dict[str, dict[str, Any]]]:
+    """Give what is known of each side, after every round."""
+    found: dict[str, dict[str, Any]] = {name: {"seconds": []} for name in names}
+    processes: dict[str, _Process] = {}
+
+    def give_up(name: str, error: RuntimeError) -> None:
+        found[name]["failed"] = str(error)
+        processes.pop(name).close()
+
+    try:
+        # The first side starts alone, as XLA tries its kernels on the card; then the others do, all at once.
+        for together in (names[:1], names[1:]):
+            processes |= {name: _Process(_side, name, shape) for name in together}
+            for name in together:
+                try:
+                    processes[name].wait(until=min(end, time.monotonic() + LONGEST_START))
+                    found[name]["seconds_to_start"] = round(processes[name].seconds_to_start)
+                except RuntimeError as error:
+                    give_up(name, error)
+                print(f"  {name}: {found[name].get('failed', 'started')}", flush=True)
+        for _ in range(rounds):
+            for name in list(processes):
+                try:
+                    answer, seconds = processes[name].ask(until=end)
+                    found[name] |= answer
+                    found[name]["seconds"].append(seconds / shape["steps"])
+                except RuntimeError as error:
+                    give_up(name, error)
+            yield found
+    finally:
+        for process in processes.values():
+            process.close()
+
+
+def _row(
+    name: str, shape: dict[str, Any], found: dict[str, Any], flops: float, rate: float, peak: float
+) -> dict[str, Any]:
+    row = {"side": name, "shape": shape["text"]}
+    if times := found["seconds"]:
+        step = statistics.median(times)
+        row |= {"milliseconds": round(1000 * step, 2), "spread": round(1000 * (max(times) - min(times)), 2)}
+        row |= {"tokens_per_second": round(shape["batch_size"] * shape["length"] / step)}
+        row |= {"share_of_peak": round(flops / step / peak, 3), "share_of_matmul": round(flops / step / rate, 3)}
+    return row | {key: value for key, value in found.items() if key != "seconds"}
+
+
+class _Process:
+    """A side in a process of its own, which says when it is ready and then runs once whenever it is asked."""
+
+    def __init__(self, build: Callable[..., Callable[[], Any]], *arguments: Any) -> None:
+        context = multiprocessing.get_context("spawn")
+        self.began, self.seconds_to_start = time.monotonic(), 0.0
+        self.connection, there = context.Pipe()
+        self.process = context.Process(target=_serve, args=(there, build, arguments), daemon=True)
+        self.process.start()
+        there.close()
+
+    def wait(self, until: float) -> None:
+        """Return when the side is built. Raises `RuntimeError` where it fails or takes too long, as `ask` does."""
+        self.seconds_to_start = self._receive(until) - self.began
+
+    def ask(self, until: float) -> tuple[Any, float]:
+        """Return the answer of one run and its seconds."""
+        self.connection.send(None)
+        answer: tuple[Any, float] = self._receive(until)
+        return answer
+
+    def _receive(self, until: float) -> Any:
+        try:
+            if not self.connection.poll(max(0.0, until - time.monotonic())):
+                raise RuntimeError("out of time")
+            answer = self.connection.recv()
+        except (EOFError, OSError):
+            self.process.join(10)
+            raise RuntimeError(f"exit code {self.process.exitcode}") from None
+        if isinstance(answer, str):
+            raise RuntimeError(answer)
+        return answer
+
+    def close(self) -> None:
+        """End the process, which waits to be asked or hangs."""
+        self.connection.close()
+        self.process.join(5)
+        if self.process.is_alive():
+            self.process.kill()
+            self.process.join(10)
+
+
+def _serve(connection: Any, build: Callable[..., Callable[[], Any]], arguments: tuple[Any, ...]) -> None:
+    try:
+        call = build(*arguments)
+        connection.send(time.monotonic())  # one clock for all processes of a machine
+        while True:
+            connection.recv()
+            began = time.perf_counter()
+            answer = call()
+            connection.send((answer, time.perf_counter() - began))
+    except (EOFError, BrokenPipeError):
+        return
+    except Exception as error:
+        connection.send(" ".join(f"{type(error).__name__}: {error}".split())[:300])
+
+
+def _settle_jax() -> Any:
+    os.environ["KERAS_BACKEND"] = "jax"
+    os.environ.setdefault("XLA_FLAGS", XLA_FLAGS)
+    # Others are on the card, too.
+    os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
+    import jax
+
+    # Half of the work for dropout's random numbers; the other way is for arrays that are spread over devices.
+    jax.config.update("jax_threefry_partitionable", False)
+    return jax
+
+
+def _yardsticks(shapes: list[dict[str, Any]]) -> Callable[[], dict[str, Any]]:
+    """Return the card's name and rate, and the products of a step of each shape."""
+    jax = _settle_jax()
+    from keras_mlm.config import PretrainingConfig
+    from keras_mlm.training.flops import flops_per_step
+
+    flops = [
+        flops_per_step(
+            _config(shape, 0.0),
+            PretrainingConfig(
+                length=shape["length"], batch_size=shape["batch_size"], steps=1,
+                mask_selection_length=shape["predictions"],
+            ),
+        )
+        for shape in shapes
+    ]  # fmt: skip
+    import keras
+
+    rows = jax.numpy.zeros((2, 128, 12, 64), "bfloat16")
+    attention = jax.jit(keras.ops.dot_product_attention).lower(rows, rows, rows).as_text()
+    size = 8192 if jax.default_backend() == "gpu" else 512
+    # Random numbers: products of zeros are faster.
+    left, right = (jax.random.normal(jax.random.key(seed), (size, size), "bfloat16") for seed in (0, 1))
+    multiply = jax.jit(lambda a, b: a @ b)
+
+    def once() -> float:
+        began = time.perf_counter()
+        jax.block_until_ready([multiply(left, right) for _ in range(20)])
+        return (time.perf_counter() - began) / 20
+
+    once()
+    device = jax.devices()[0].device_kind
+    return lambda: {
+        "device": device, "jax": jax.__version__, "flops": flops,
+        "attention": "cuDNN" if "fmha" in attention else "XLA",
+        "bfloat16": 2.0 * size**3 / min(once() for _ in range(5)),
+    }  # fmt: skip
+
+
+def _config(shape: dict[str, Any], dropout: float) -> Any:
+    from keras_mlm.config import BertConfig
+
+    sizes = {name: shape[name] for name in ("vocabulary_size", "num_layers", "num_heads", "hidden_dim")}
+    return BertConfig(**sizes, intermediate_dim=4 * shape["hidden_dim"], dropout=dropout, next_sentence=False)
+
+
+def _side(name: str, shape: dict[str, Any]) -> Callable[[], dict[str, Any]]:
+    """Return a function that takes the steps of a round; some are already taken."""
+    build, *settings = SIDES[name]
+    take, megabytes = build(shape, _batch(shape), *settings)
+    take(2)
+
+    def once() -> dict[str, Any]:
+        return {"loss": round(float(take(shape["steps"])), 3), "megabytes": round(megabytes())}
+
+    return once
+
+
+def _batch(shape: dict[str, Any]) -> dict[str, Any]:
+    """One batch of random ids; as many steps are taken on it as wanted, since no value decides the speed."""
+    import numpy as np
+
+    random = np.random.default_rng(0)
+    size = (shape["batch_size"], shape["length"])
+    places = [np.sort(random.permutation(shape["length"])[: shape["predictions"]]) for _ in range(size[0])]
+    positions = np.array(places, "int32")
+    ids = random.integers(min(200, shape["vocabulary_size"] // 2), shape["vocabulary_size"], size).astype("int32")
+    return {"token_ids": ids, "mask_positions": positions, "mask_ids": np.take_along_axis(ids, positions, 1)}
+
+
+def _keras_mlm(shape: dict[str, Any], batch: dict[str, Any], dropout: float) -> tuple[Callable[[int], float], Any]:
+    """`fit` of a compiled model, with the optimizer that recipes/pretrain.py has."""
+    jax = _settle_jax()
+    import keras
+    import numpy as np
+
+    from keras_mlm.config import PretrainingConfig
+    from keras_mlm.models.bert_pretrainer import BertPretrainer
+    from keras_mlm.training.optimizers import optimizer_from
+
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    model = BertPretrainer(_config(shape, dropout))
+    model.compile(optimizer_from(PretrainingConfig(steps=1)), jit_compile=True)
+    ids = batch["token_ids"]
+    inputs = {"token_ids": ids, "segment_ids": np.zeros_like(ids), "mask_positions": batch["mask_positions"]}
+    inputs["padding_mask"] = np.ones(ids.shape, bool)
+    weights = {"masked_lm": np.ones(batch["mask_ids"].shape, "float32")}
+    rows = (inputs, {"masked_lm": batch["mask_ids"]}, weights)
+
+    def take(steps: int) -> float:
+        # Without a progress line, nothing in `fit` waits for the device before the last step.
+        history = model.fit(_repeated(rows), steps_per_epoch=steps, verbose=0, shuffle=False).history
+        jax.block_until_ready([variable.value for variable in model.trainable_variables])
+        if "tensorflow" in sys.modules:
+            raise RuntimeError("TensorFlow was imported")
+        return float(history["loss"][-1])
+
+    def megabytes() -> float:
+        return float((jax.devices()[0].memory_stats() or {}).get("peak_bytes_in_use", 0) / 1e6)
+
+    return take, megabytes
+
+
+def _repeated(rows: Any) -> Iterator[Any]:
+    while True:
+        yield rows
+
+
+def _torch(
+    shape: dict[str, Any], batch: dict[str, Any], kind: str, dropout: float, compiled: bool, pure: bool = False
+) -> tuple[Callable[[int], float], Any]:
+    """Hugging Face's BERT with logits at all positions or at the masked ones, or ModernBERT with sparse prediction."""
+    os.environ.setdefault("HF_HUB_OFFLINE", "1")
+    import torch
+    from transformers import BertConfig, BertForMaskedLM, ModernBertConfig, ModernBertForMaskedLM
+
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    size = {
+        "vocab_size": shape["vocabulary_size"], "hidden_size": shape["hidden_dim"],
+        "num_hidden_layers": shape["num_layers"], "num_attention_heads": shape["num_heads"],
+        "intermediate_size": 4 * shape["hidden_dim"], "attn_implementation": "sdpa",
+    }  # fmt: skip
+    if kind == "modern":
+        # Two thirds of the width, as its feed-forward layer is gated: as many multiplications.
+        size["intermediate_size"] = 8 * shape["hidden_dim"] // 3
+        special = dict.fromkeys(("pad_token_id", "bos_token_id", "eos_token_id", "cls_token_id", "sep_token_id"), 0)
+        model: Any = ModernBertForMaskedLM(ModernBertConfig(**size, **special, sparse_prediction=True))
+    else:
+        rates = {"hidden_dropout_prob": dropout, "attention_probs_dropout_prob": dropout}
+        model = BertForMaskedLM(BertConfig(**size, **rates))
+    model = model.to(device, torch.bfloat16 if pure else torch.float32).train()
+    ids = torch.from_numpy(batch["token_ids"]).long().to(device)
+    positions = torch.from_numpy(batch["mask_positions"]).long().to(device)
+    labels = torch.full_like(ids, -100).scatter(1, positions, ids.gather(1, positions))
+    places = (positions + shape["length"] * torch.arange(len(ids), device=device)[:, None]).flatten()
+    wanted = labels.flatten()[places]
+
+    def loss_of() -> Any:
+        # No row is padded, and without a mask its attention takes the fastest of PyTorch's kernels.
+        if kind != "masked":
+            return model(input_ids=ids, labels=labels).loss
+        hidden = model.bert(input_ids=ids).last_hidden_state
+        logits = model.cls(hidden.reshape(-1, hidden.shape[-1])[places])
+        return torch.nn.functional.cross_entropy(logits.float(), wanted)
+
+    compiled_loss = torch.compile(loss_of) if compiled else loss_of
+    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-4, weight_decay=0.01, fused=True)
+
+    def take(steps: int) -> float:
+        for _ in range(steps):
+            optimizer.zero_grad(set_to_none=True)
+            with torch.autocast(device, torch.bfloat16, enabled=not pure):
+                loss = compiled_loss()
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+            optimizer.step()
+        if device == "cuda":
+            torch.cuda.synchronize()
+        return float(loss.item())
+
+    return take, lambda: torch.cuda.max_memory_allocated() / 1e6 if device == "cuda" else 0.0
+
+
+LONGEST_START = 200  # seconds
+DEFAULT_SHAPES = ("base:256x128", "base:64x512", "large:128x128", "large:32x512")
+HF = "HF Bert masked only compiled"
+# Where nothing else is said, dropout is 0.1, and weights are float32 with products in bfloat16.
+SIDES: dict[str, tuple[Any, ...]] = {
+    "keras_mlm dropout 0": (_keras_mlm, 0.0),
+    "keras_mlm": (_keras_mlm, 0.1),
+    f"{HF} dropout 0": (_torch, "masked", 0.0, True),
+    HF: (_torch, "masked", 0.1, True),
+    f"{HF} bfloat16 weights": (_torch, "masked", 0.1, True, True),
+    f"{HF} bfloat16 weights dropout 0": (_torch, "masked", 0.0, True, True),
+    "HF Bert compiled": (_torch, "stock", 0.1, True),
+    "HF Bert": (_torch, "stock", 0.1, False),
+    "ModernBERT sparse compiled dropout 0": (_torch, "modern", 0.0, True),
+}
+
+
+if __name__ == "__main__":
+    command_line.run(gpu_step, backend="jax")
