@@ -34,12 +34,13 @@ def gpu_step(
     """Compare a training step of this package, as `fit` takes it on JAX, with those of Hugging Face's models.
 
     Forward, backward and AdamW with clipping, in bfloat16, on rows of random ids without padding of which 15 % are
-    masked. All sides of a shape are on the card at once, each in a process of its own, and take turns; nothing here
-    imports TensorFlow. Shares of the peak count the model's products only, not what is computed twice or thrown away.
+    masked. Two sides at a time are on the card, each in a process of its own, and take turns; nothing here imports
+    TensorFlow. Shares of the peak count the products that the loss needs, not what is computed twice or thrown away.
 
     Args:
         shapes: What to train, each as PRESET:ROWSxLENGTH; base and large at 128 and 512 tokens by default.
-        sides: Sides to run, by their names in the table; by default those that differ in their dropout only.
+        sides: Sides to run, by their names in the table, the first beside the second and so on; by default ours and
+            Hugging Face's without dropout, then both with it.
         json: File to write the rows to, after every round.
         steps: Steps a round.
         rounds: How often each side runs.
@@ -63,12 +64,14 @@ def gpu_step(
     rows: list[dict[str, Any]] = []
     for shape, flops in zip(todo, yardsticks["flops"], strict=True):
         known: list[dict[str, Any]] = []
-        if time.monotonic() > end:
-            break
-        for found in _measured(names, shape, rounds, end):
-            known = [_row(name, shape, entry, flops, rate, peak) for name, entry in found.items()]
-            if json:
-                Path(json).write_text(json_module.dumps({**yardsticks, "rows": rows + known}, indent=1) + "\n")
+        for pair in (names[first : first + 2] for first in range(0, len(names), 2)):
+            latest: list[dict[str, Any]] = []
+            for found in _measured(pair, shape, rounds, end):
+                latest = [_row(name, shape, entry, flops, rate, peak) for name, entry in found.items()]
+                if json:
+                    entries = {**yardsticks, "rows": rows + known + latest}
+                    Path(json).write_text(json_module.dumps(entries, indent=1) + "\n")
+            known += latest
         rows += known
         columns = list(dict.fromkeys(column for row in known for column in row if column != "shape"))
         print(f"{shape['text']}, {shape['predictions']} masked, {flops / 1e12:.2f} TFLOP a step, {rounds} rounds")
@@ -99,16 +102,14 @@ def _measured(names: list[str], shape: dict[str, Any], rounds: int, end: float) 
         processes.pop(name).close()
 
     try:
-        # The first side starts alone, as XLA tries its kernels on the card; then the others do, all at once.
-        for together in (names[:1], names[1:]):
-            processes |= {name: _Process(_side, name, shape) for name in together}
-            for name in together:
-                try:
-                    processes[name].wait(until=min(end, time.monotonic() + LONGEST_START))
-                    found[name]["seconds_to_start"] = round(processes[name].seconds_to_start)
-                except RuntimeError as error:
-                    give_up(name, error)
-                print(f"  {name}: {found[name].get('failed', 'started')}", flush=True)
+        processes |= {name: _Process(_side, name, shape) for name in names}
+        for name in names:
+            try:
+                processes[name].wait(until=min(end, time.monotonic() + LONGEST_START))
+                found[name]["seconds_to_start"] = round(processes[name].seconds_to_start)
+            except RuntimeError as error:
+                give_up(name, error)
+            print(f"  {name}: {found[name].get('failed', 'started')}", flush=True)
         for _ in range(rounds):
             for name in list(processes):
                 try:
