@@ -1,9 +1,12 @@
 """What every test shares: quiet TensorFlow, and the real text beside the checkout where there is some."""
 
+import gc
 import json
 import os
 import random
 import signal
+import socket
+from collections.abc import Callable
 from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -14,6 +17,14 @@ import pytest
 # A process that was started in the background ignores Ctrl-C, and so do its children: the tests send it.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
+
+def pytest_collection_finish() -> None:
+    """Leave what is imported by now out of the search for garbage: 600,000 objects that live as long as the tests."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 20)
+
+
 SHARED = Path(__file__).parents[2] / "shared" / "data"
 
 
@@ -23,6 +34,31 @@ def shared_data() -> Path:
     if not SHARED.is_dir():
         pytest.skip(f"no folder {SHARED.name} of real text beside the checkout")
     return SHARED
+
+
+@pytest.fixture(scope="session")
+def free_ports() -> Callable[[int], list[int]]:
+    """A function that finds ports nobody listens at.
+
+    They are below those that the system gives to whoever asks for any, which another process may be given too before
+    the one that they are for listens.
+    """
+    draw = random.SystemRandom()
+
+    def is_free(port: int) -> bool:
+        try:
+            socket.create_server(("", port)).close()
+        except OSError:
+            return False
+        return True
+
+    def find(number: int) -> list[int]:
+        ports: set[int] = set()
+        while len(ports) < number:
+            ports |= set(filter(is_free, [draw.randrange(20_000, 32_000)]))
+        return sorted(ports)
+
+    return find
 
 
 @pytest.fixture(scope="session")

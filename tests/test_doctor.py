@@ -56,7 +56,15 @@ def test_a_package_that_is_missing_is_named(quick, monkeypatch):
     assert "no-such-package" in states(doctor.diagnose())["packages"].found
 
 
-def test_another_backend_is_found():
-    done = run(KERAS_BACKEND="jax")
-    assert done.returncode == 1 and "broken   environment: KERAS_BACKEND is 'jax'" in done.stdout
-    assert "export KERAS_BACKEND=tensorflow" in done.stdout
+def test_another_backend_is_found(quick, monkeypatch, capsys):
+    monkeypatch.setenv("KERAS_BACKEND", "jax")
+    assert doctor.main([]) == 1
+    printed = capsys.readouterr().out
+    assert "broken   environment: KERAS_BACKEND is 'jax'" in printed and "export KERAS_BACKEND=tensorflow" in printed
+
+
+@pytest.mark.slow
+def test_another_backend_ends_none_of_the_checks():
+    done = run("--json", KERAS_BACKEND="jax")
+    findings = {finding["check"]: finding["state"] for finding in json.loads(done.stdout)}
+    assert done.returncode == 1 and findings["environment"] == "broken" and len(findings) == 8

@@ -2,10 +2,6 @@ import errno
 import hashlib
 import itertools
 import json
-import resource
-import subprocess
-import sys
-import textwrap
 from pathlib import Path
 
 import pytest
@@ -327,80 +323,6 @@ def test_failures_leave_nothing(
         prepare_corpus(documents(), str(folder), vocabulary=vocabulary)
     assert not folder.exists() or (existed and list(folder.iterdir()) == [])
     assert existed or not folder.parent.exists()
-
-
-def run_recipe(*arguments, **options):
-    recipe = Path(__file__).parents[2] / "recipes" / "prepare_corpus.py"
-    command = [sys.executable, str(recipe), *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=120, **options)
-
-
-def test_the_recipe_end_to_end(write_text, make_documents, tmp_path):
-    path = write_text("a.txt", "\n\n".join(document.text for document in make_documents(50)))
-    arguments = ["--text", path, "--output", str(tmp_path / "data"), "--vocabulary-size", "100"]
-    done = run_recipe(*arguments)
-    assert done.returncode == 0, done.stderr
-    assert "Read 50 documents; left out 0 duplicates" in done.stdout
-    metrics = json.loads((tmp_path / "data" / "metrics.json").read_text())
-    assert metrics["documents"] == 50
-    assert metrics["vocabulary_size"] == 100
-    before = digests(tmp_path / "data")
-    again = run_recipe(*arguments)
-    assert again.returncode == 0
-    assert "already prepared" in again.stderr
-    assert digests(tmp_path / "data") == before
-
-
-def test_the_recipe_refuses_bad_input_in_one_line(write_text, tmp_path):
-    bad = write_text("bad.txt", b"good\n\nba\xffd\n\nmore\n")
-    output = tmp_path / "data"
-    size = ["--output", str(output), "--vocabulary-size", "30"]
-    for arguments, message in (
-        (["--text", "nowhere.txt", *size], "nowhere.txt does not exist"),
-        (["--text", bad, "--output", str(output)], "give either --vocabulary-size N"),
-        (["--text", bad, *size], "bad.txt is not UTF-8 at byte 8"),
-    ):
-        done = run_recipe(*arguments)
-        assert done.returncode == 2
-        (line,) = [line for line in done.stderr.splitlines() if line.startswith("error:")]
-        assert message in line
-        assert "Traceback" not in done.stderr
-        assert not output.exists()
-
-
-def test_the_recipe_on_a_full_disk(write_text, make_documents, tmp_path):
-    path = write_text("a.txt", "\n\n".join(document.text for document in make_documents(2000)))
-    limit = lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
-    done = run_recipe("--text", path, "--output", str(tmp_path / "data"), "--vocabulary-size", "100", preexec_fn=limit)
-    assert done.returncode == 1, done.stderr
-    assert "error: writing to" in done.stderr
-    assert "Traceback" not in done.stderr
-    assert not (tmp_path / "data").exists()
-
-
-@pytest.mark.slow
-def test_memory_does_not_grow_with_the_corpus(tmp_path):
-    script = textwrap.dedent(
-        """
-        import random, resource, sys
-        from keras_mlm.data.documents import Document
-        from keras_mlm.data.prepare_corpus import prepare_corpus
-        words = ["".join(random.Random(i).choices("abcdefghij", k=6)) for i in range(5000)]
-        generator = random.Random(0)
-        line = lambda: " ".join(generator.choices(words, k=150)) + "."
-        documents = (Document("made", i, [line() for _ in range(10)]) for i in range(int(sys.argv[1])))
-        vocabulary = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *sorted(set(words))]
-        prepare_corpus(documents, sys.argv[2], vocabulary=vocabulary)
-        print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
-        """
-    )
-
-    def peak(documents):
-        command = [sys.executable, "-c", script, str(documents), str(tmp_path / str(documents))]
-        return int(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
-
-    # 20 and 100 MB of text, in kilobytes: what is held out grows up to its bound, nothing else.
-    assert peak(10_000) - peak(2_000) < 60_000
 
 
 def test_real_text(shared_data, tmp_path):

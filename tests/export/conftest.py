@@ -46,9 +46,8 @@ def make_model():
 
 @pytest.fixture(scope="session", params=["fast", "bert"])
 def model(request):
-    """Pre-norm and rotary with the fast tokenizer, the paper's with the exact one."""
-    style = {"norm": "pre", "position": "rotary"} if request.param == "fast" else {}
-    return _make_model(request.param, **style)
+    """Pre-norm and rotary with the fast tokenizer, the paper's with the exact one and a single layer."""
+    return _make_model(request.param, **(ROTARY if request.param == "fast" else {"num_layers": 1}))
 
 
 @pytest.fixture(scope="session")

@@ -65,8 +65,6 @@ def test_what_it_learns_is_kept_and_the_same_command_again_only_shows_it(model, 
     assert run("--model", tmp_path / "topics", "--train", tmp_path / "other.tsv", "--dev", tmp_path / "other.tsv",
                "--length", "16", "--output", tmp_path / "x") == 2  # fmt: skip
     assert "other labels: stone, water" in capsys.readouterr().err
-    assert run("--model", tmp_path / "topics", "--train", texts / "train.tsv", "--length", "16", "--epochs", "1",
-               "--output", tmp_path / "again") == 0  # fmt: skip
 
 
 def test_a_stopped_run_goes_on_with_the_next_seed(model, texts, tmp_path, monkeypatch, capsys):

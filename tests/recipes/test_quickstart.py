@@ -56,10 +56,3 @@ def test_documents_of_one_sentence_train_without_pairs_and_a_failure_leaves_no_f
     (tmp_path / "one.txt").write_text("one document only", encoding="utf-8")
     assert "two are the least" in run("--text", tmp_path / "one.txt", "--output", tmp_path / "new", code=2).stderr
     assert not (tmp_path / "new").exists()
-
-
-def test_fresh_removes_nothing_that_is_not_its_own(tmp_path):
-    (tmp_path / "thesis.txt").write_text("years of work")
-    done = run("--output", tmp_path, "--fresh", code=2)
-    assert "was not written by a quickstart" in done.stderr
-    assert (tmp_path / "thesis.txt").read_text() == "years of work"

@@ -4,10 +4,10 @@ import json
 import os
 import random
 import signal
-import socket
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -19,20 +19,17 @@ SCRIPT = Path(__file__).with_name("worker_run.py")
 
 
 class Job:
-    """The processes of one run: a single one, or two workers."""
+    """The processes of one run: a single one, or a worker for each port."""
 
-    def __init__(self, folder: Path, steps: int, workers: int = 1, wait: float = 0.0, dropout: float = 0.1):
+    def __init__(self, folder: Path, steps: int, ports: Sequence[int] = (), wait: float = 0.0, dropout: float = 0.1):
         folder.mkdir(exist_ok=True)
         self.folder = folder
         environments: list[dict[str, str]] = [{}]
-        if workers > 1:
-            sockets = [socket.create_server(("", 0)) for _ in range(workers)]
-            cluster = {"worker": [f"localhost:{one.getsockname()[1]}" for one in sockets]}
-            for one in sockets:
-                one.close()
+        if ports:
+            cluster = {"worker": [f"localhost:{port}" for port in ports]}
             environments = [
                 {"TF_CONFIG": json.dumps({"cluster": cluster, "task": {"type": "worker", "index": index}})}
-                for index in range(workers)
+                for index in range(len(ports))
             ]
         command = [sys.executable, str(SCRIPT), str(folder), str(steps), str(wait)]
         self.processes = [
@@ -93,8 +90,8 @@ def whole(tmp_path_factory) -> list[np.ndarray]:
     return end_of(folder)
 
 
-def test_sigterm_on_one_worker_stops_both_and_one_process_goes_on(tmp_path, whole):
-    job = Job(tmp_path / "run", 30, workers=2, wait=0.1, dropout=0.0)
+def test_sigterm_on_one_worker_stops_both_and_one_process_goes_on(tmp_path, whole, free_ports):
+    job = Job(tmp_path / "run", 30, ports=free_ports(2), wait=0.1, dropout=0.0)
     job.wait_for_step(5)
     job.processes[1].send_signal(signal.SIGTERM)
     ended = job.end()
@@ -118,17 +115,19 @@ def test_the_world_may_shrink_and_grow(tmp_path):
 
 
 @pytest.fixture(scope="module")
-def two_workers(tmp_path_factory) -> list[np.ndarray]:
+def two_workers(tmp_path_factory, free_ports) -> list[np.ndarray]:
     folder = tmp_path_factory.mktemp("two_workers") / "run"
-    Job(folder, 25, workers=2).finish()
+    Job(folder, 25, ports=free_ports(2)).finish()
     return end_of(folder)
 
 
 @pytest.mark.slow
-def test_a_killed_chief_or_worker_ends_the_job_in_time_and_the_restarted_job_ends_the_same(tmp_path, two_workers):
+def test_a_killed_chief_or_worker_ends_the_job_in_time_and_the_restarted_job_ends_the_same(
+    tmp_path, two_workers, free_ports
+):
     begun = 0
     for victim, step in ((0, 6), (1, 14)):
-        job = Job(tmp_path / "run", 25, workers=2, wait=0.1)
+        job = Job(tmp_path / "run", 25, ports=free_ports(2), wait=0.1)
         job.wait_for_step(step)
         job.processes[victim].kill()
         begin = time.monotonic()
@@ -138,16 +137,16 @@ def test_a_killed_chief_or_worker_ends_the_job_in_time_and_the_restarted_job_end
         assert code != 0 and "another worker is lost, so this one ends too" in errors
         assert output.split()[1] == str(begun)
         begun = check_checkpoints(tmp_path / "run")
-    assert Job(tmp_path / "run", 25, workers=2).finish() == begun >= 14
+    assert Job(tmp_path / "run", 25, ports=free_ports(2)).finish() == begun >= 14
     for one, two in zip(end_of(tmp_path / "run"), two_workers, strict=True):
         np.testing.assert_allclose(one, two, rtol=1e-6, atol=1e-8)
 
 
 @pytest.mark.slow
-def test_two_workers_leave_out_a_bad_batch_as_one_process_does(tmp_path, monkeypatch):
+def test_two_workers_leave_out_a_bad_batch_as_one_process_does(tmp_path, monkeypatch, free_ports):
     monkeypatch.setenv("SPOILED", "5 9")
-    for name, workers in (("one", 1), ("two", 2)):
-        Job(tmp_path / name, 20, workers=workers, dropout=0.0).finish()
+    for name, ports in (("one", []), ("two", free_ports(2))):
+        Job(tmp_path / name, 20, ports, dropout=0.0).finish()
     assert_close(end_of(tmp_path / "two"), end_of(tmp_path / "one"))
     monkeypatch.delenv("SPOILED")
     assert Job(tmp_path / "two", 20, dropout=0.0).finish() == 22  # twenty steps, and two batches that were left out
