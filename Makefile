@@ -42,7 +42,10 @@ quickstart: environment  ## text in, BERT out: MINUTES=4, TEXT="a.txt folder/", 
 test: .venv/installed-test  ## the tests
 	$(BIN)/python -m pytest -m "not slow"
 
+# A browser is no Python package: where it may not be installed, the tests that need it say that they did not run.
 test-slow: .venv/installed-test-slow  ## the tests that take minutes
+	@command -v chromium >/dev/null || test "$$(id -u)" != 0 || ! command -v apt-get >/dev/null || \
+		{ apt-get update -qq && apt-get install -qq --no-install-recommends chromium fonts-noto-cjk; } || true
 	$(BIN)/python -m pytest -m slow
 
 lint: .venv/installed-test  ## ruff and type checks

@@ -147,7 +147,9 @@ def read_model_config(folder: str) -> dict[str, Any]:
     """Return the checked entries of a model folder's `config.json`. Raises `InputError` on anything unknown."""
     path = tf.io.gfile.join(folder, CONFIG)
     if not tf.io.gfile.exists(path):
-        raise InputError(f"{folder} is no model folder: {CONFIG} is missing")
+        begun = tf.io.gfile.exists(tf.io.gfile.join(folder, "run", "run.json"))
+        way_out = "; its training was not finished: the command that began it goes on with it" if begun else ""
+        raise InputError(f"{folder} is no model folder: {CONFIG} is missing{way_out}")
     entries = _read_json(path)
     version = entries.get("format_version")
     if version != FORMAT_VERSION:

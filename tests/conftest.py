@@ -1,9 +1,10 @@
-"""What every test shares: quiet TensorFlow, and the real text beside the checkout where there is some."""
+"""What every test shares: quiet TensorFlow, the real text beside the checkout where there is some, a real browser."""
 
 import gc
 import json
 import os
 import random
+import shutil
 import signal
 import socket
 from collections.abc import Callable
@@ -95,3 +96,47 @@ def generated_strings(nasty_strings):
         return chr(code_point if code_point < 0xD800 else code_point + 0x800)
 
     return ["".join(run() for _ in range(draw.randint(1, 10))) for _ in range(3000)]
+
+
+@pytest.fixture(scope="module")
+def chromium():
+    """Chromium without a window, or a skip that says that nothing was opened in it."""
+    playwright = pytest.importorskip(
+        "playwright.sync_api", reason="Playwright is not installed: no page was opened in a browser"
+    )
+    path = shutil.which("chromium")
+    if path is None:
+        pytest.skip("Chromium is not installed (apt-get install chromium): no page was opened in a browser")
+    with playwright.sync_playwright() as running:
+        browser = running.chromium.launch(executable_path=path)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def visit(chromium):
+    """A function that opens an address; the test fails for errors, dialogs and whatever the page asks of others."""
+    wrong, windows = [], []
+
+    def dismiss(dialog):
+        wrong.append(f"a dialog: {dialog.message}")
+        dialog.dismiss()
+
+    def opened(address, **options):
+        window = chromium.new_context(**options)
+        windows.append(window)
+        # A file asks for nothing but itself, what is served for nothing of others.
+        own = (address,) if address.startswith("file:") else ("data:", "blob:", "/".join([*address.split("/")[:3], ""]))
+        window.on("request", lambda asked: None if asked.url.startswith(own) else wrong.append(f"asks for {asked.url}"))
+        page = window.new_page()
+        page.set_default_timeout(20_000)
+        page.on("console", lambda message: wrong.append(message.text) if message.type == "error" else None)
+        page.on("pageerror", lambda error: wrong.append(f"an error: {error}"))
+        page.on("dialog", dismiss)
+        page.goto(address)
+        return page
+
+    yield opened
+    for window in windows:
+        window.close()
+    assert not wrong

@@ -20,6 +20,7 @@ import pdoc.doc  # noqa: E402
 import pdoc.docstrings  # noqa: E402
 import pdoc.render  # noqa: E402
 import public_api  # noqa: E402
+from pygments.formatters import HtmlFormatter  # noqa: E402
 
 import keras_mlm  # noqa: E402
 
@@ -39,6 +40,7 @@ def page() -> tuple[str, list[str]]:
     pdoc.render.configure(docformat="google", search=False, show_source=False, template_directory=HERE / "templates")
     pdoc.render.env.globals.update(
         version=keras_mlm.__version__,
+        dark_code=HtmlFormatter(style="github-dark").get_style_defs(".pdoc-code"),
         groups={"Public names": list(public), "Types they name": list(named)},
         constructed={name for name, value in classes.items() if public_api.constructor(value) is not None},
         shown={f"{name}.{member}" for name, value in classes.items() for member in public_api.members(value)},

@@ -17,6 +17,11 @@ OTHERS = {
     "BertForMaskedLM", "BertForPreTraining", "BertForSequenceClassification", "BertForTokenClassification",
     "BertModel", "Dataset", "False", "None", "True",
 }  # fmt: skip
+# What the parts of a training step ask of a model; who trains one calls `fit`.
+OF_TRAINING_STEPS = {
+    "accuracy_sums", "add_to_accuracy", "class_numbers", "features_dim", "global_weights", "head_config",
+    "label_weights", "loss_sums", "need_tokenizer", "share_of_loss", "unpacked",
+}  # fmt: skip
 # Modules of others whose names are looked up.
 MODULES = {"keras": "keras", "tf": "tensorflow"}
 
@@ -61,15 +66,15 @@ def members(cls: type) -> dict[str, Any]:
     """Return the methods and properties to show: those of this package, inherited ones too.
 
     What overrides another library's is left out, as its contract is to be read there, unless it has an `Args:` of its
-    own.
+    own; and what only training steps call.
     """
     foreign = {name for base in cls.__mro__ if not _ours(base) for name in vars(base)}
     found: dict[str, Any] = {}
     for base in filter(_ours, cls.__mro__):
         for name, value in vars(base).items():
-            if name.startswith("_") or name in found or not (inspect.isroutine(value) or isinstance(value, property)):
-                continue
-            found[name] = value
+            hidden = name.startswith("_") or name in OF_TRAINING_STEPS or name in found
+            if not hidden and (inspect.isroutine(value) or isinstance(value, property)):
+                found[name] = value
     return {
         name: value
         for name, value in found.items()

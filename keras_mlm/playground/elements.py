@@ -14,9 +14,13 @@ STYLE = """
 .mlm { font-size: 1rem; line-height: 1.6; overflow-wrap: anywhere; }
 .mlm h3 { margin: .2rem 0; font-size: 1rem; }
 .mlm p { margin: .3rem 0; }
-.mlm table { border-collapse: collapse; width: 100%; max-width: 36rem; }
-.mlm th, .mlm td { text-align: left; padding: .15rem .6rem .15rem 0; font-weight: normal; border: 0; }
-.mlm td.mlm-number { width: 5rem; text-align: right; font-variant-numeric: tabular-nums; }
+.mlm.mlm table { border: 0; border-collapse: collapse; width: 100%; max-width: 36rem; margin: .6rem 0; }
+.mlm.mlm :is(tr, th, td) { border: 0; background: none; }
+.mlm.mlm :is(th, td) { text-align: left; padding: .15rem .6rem .15rem 0; font-weight: normal; white-space: nowrap; }
+.mlm.mlm td.mlm-number { width: 6rem; text-align: right; font-variant-numeric: tabular-nums; }
+.mlm.mlm td:last-child { width: 60%; }
+.mlm caption { text-align: left; font-weight: 600; }
+.mlm thead { position: absolute; clip-path: inset(50%); }
 .mlm-bar { height: .7rem; min-width: 1px; background: #3b82f6; border-radius: .2rem; }
 .mlm-quiet { opacity: .75; font-size: .875rem; }
 .mlm-unsure { border-left: .25rem solid #d97706; padding-left: .6rem; }
@@ -76,7 +80,7 @@ def bars(caption: Any, rows: Sequence[Bar]) -> Element:
     """Return a table of probabilities, each with a bar as long."""
     return element(
         "table",
-        element("caption", caption, style="text-align: left"),
+        element("caption", caption),
         element("thead", element("tr", [element("th", name, scope="col") for name in ("", "probability", "")])),
         element("tbody", [_row(row) for row in rows]),
     )

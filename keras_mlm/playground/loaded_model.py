@@ -6,6 +6,7 @@ from keras_mlm.model_folder import load_model, read_metrics
 from keras_mlm.models.bert_pretrainer import BertPretrainer
 from keras_mlm.models.bert_text_classifier import BertTextClassifier
 from keras_mlm.models.bert_token_classifier import BertTokenClassifier
+from keras_mlm.playground.answer_from_graphs import answer_from_graphs
 from keras_mlm.report.element import Element, element
 
 # BERT-base has 110 million weights. Below this, guesses follow frequent words more than facts.
@@ -29,8 +30,10 @@ class LoadedModel(NamedTuple):
 
     @classmethod
     def load(cls, folder: str) -> "LoadedModel":
-        """Load a model folder; raises `InputError` as `load_model`."""
-        return cls(folder, load_model(folder), read_metrics(folder))
+        """Load a model folder, to be asked often; raises `InputError` as `load_model`."""
+        model = load_model(folder)
+        answer_from_graphs(model)
+        return cls(folder, model, read_metrics(folder))
 
     @property
     def parameters(self) -> int:

@@ -107,6 +107,10 @@ def build_page(models: Sequence[LoadedModel]) -> "gradio.Blocks":
 
         return answers
 
+    def on(triggers: Sequence[Any], *arguments: Any, **options: Any) -> Any:
+        # What is asked while an answer is under way is asked when it is there, not dropped.
+        return gr.on(triggers, *arguments, trigger_mode="always_last", **options)
+
     def answer_boxes() -> list[Any]:
         with gr.Row():
             return [gr.HTML(label=loaded.name, elem_classes="answer") for loaded in models]
@@ -134,18 +138,18 @@ def build_page(models: Sequence[LoadedModel]) -> "gradio.Blocks":
                 boxes = answer_boxes()
             fill = asked(lambda model, *given: mask_answer(model, with_masks(models[0].model, given[0], given[1]),
                                                            int(given[2])))  # fmt: skip
-            listed = gr.on(asks[1:], words_of, text, words, api_name="words")
+            listed = on(asks[1:], words_of, text, words, api_name="words")
             listed.then(fill, [text, words, top_k], boxes, api_visibility="private")
-            gr.on([page.load, words.input, top_k.release], fill, [text, words, top_k], boxes, api_name="fill_masks")
+            on([page.load, words.input, top_k.release], fill, [text, words, top_k], boxes, api_name="fill_masks")
         if BertTokenClassifier in kinds:
             with gr.Tab("Entities and tags"):
                 boxes = answer_boxes()
-            gr.on(asks, asked(tag_answer), text, boxes, api_name="tags")
+            on(asks, asked(tag_answer), text, boxes, api_name="tags")
         if BertTextClassifier in kinds:
             with gr.Tab("Classes"):
-                other = gr.Textbox(label="Second text, for classifiers of pairs")
+                other = gr.Textbox("", label="Second text, for classifiers of pairs")
                 boxes = answer_boxes()
-            gr.on([*asks, other.submit], asked(class_answer), [text, other], boxes, api_name="classes")
+            on([*asks, other.submit], asked(class_answer), [text, other], boxes, api_name="classes")
         with gr.Tab("Tokens and masking"):
             with gr.Row():
                 seed = gr.Slider(0, 100, 0, step=1, label="Seed")
@@ -154,10 +158,8 @@ def build_page(models: Sequence[LoadedModel]) -> "gradio.Blocks":
             boxes = answer_boxes()
             gr.HTML(page_html("What training sees, by strategy:"))
             masked = answer_boxes()
-        gr.on(asks, asked(token_answer), text, boxes, api_name="tokens")
-        gr.on(
-            [*asks, seed.release, rate.release], asked(masking_answer), [text, seed, rate], masked, api_name="masking"
-        )
+        on(asks, asked(token_answer), text, boxes, api_name="tokens")
+        on([*asks, seed.release, rate.release], asked(masking_answer), [text, seed, rate], masked, api_name="masking")
         with gr.Tab("Attention"):
             with gr.Row():
                 layer, head = (
@@ -171,15 +173,13 @@ def build_page(models: Sequence[LoadedModel]) -> "gradio.Blocks":
             boxes = answer_boxes()
         look = asked(lambda model, given, at_layer, at_head, drawn: attention_answer(
             model, given, _number(at_layer), _number(at_head), drawn == "lines"))  # fmt: skip
-        gr.on(
-            [*asks, layer.input, head.input, style.input], look, [text, layer, head, style], boxes, api_name="attention"
-        )
+        on([*asks, layer.input, head.input, style.input], look, [text, layer, head, style], boxes, api_name="attention")
         if BertPretrainer in kinds:
             with gr.Tab("Does B follow A?"):
-                second = gr.Textbox(label="Text B; A is the text above", lines=1, max_lines=8)
+                second = gr.Textbox("", label="Text B; A is the text above", lines=1, max_lines=8)
                 ask = gr.Button("Does it follow?")
                 boxes = answer_boxes()
-            gr.on([second.submit, ask.click], asked(next_sentence_answer), [text, second], boxes, api_name="follows")
+            on([second.submit, ask.click], asked(next_sentence_answer), [text, second], boxes, api_name="follows")
     return page
 
 

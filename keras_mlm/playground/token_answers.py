@@ -9,6 +9,7 @@ import numpy as np
 
 from keras_mlm.errors import InputError
 from keras_mlm.playground.elements import check_typed, quiet
+from keras_mlm.playground.mask_words import MASK
 from keras_mlm.report.element import Element, element
 from keras_mlm.tokenizers.annotator import Annotator, chinese_annotator
 from keras_mlm.visualize.masked_tokens import STRATEGIES, masked_tokens
@@ -126,7 +127,7 @@ def _segmenter(text: str) -> tuple[Annotator | None, str]:
     words = annotator.words([text])
     ends = [*words.starts.tolist()[1:], len(text)]
     pieces = (text[start:end].strip() for start, end in zip(words.starts.tolist(), ends, strict=True))
-    shown = " · ".join(itertools.islice(pieces, _WORDS_SHOWN))
+    shown = " · ".join(itertools.islice(pieces, _WORDS_SHOWN)).replace("[ · MASK · ]", MASK)
     return annotator, f"Words of {annotator.name}, as --annotator rjieba of prepare_corpus.py finds them: {shown}"
 
 

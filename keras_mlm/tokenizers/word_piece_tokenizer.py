@@ -103,7 +103,7 @@ class WordPieceTokenizer:
         Returns:
             Ragged int32 `(batch, tokens)`, or a tensor `(tokens,)` for one string.
         """
-        texts = _string_tensor(text)
+        texts = string_tensor(text)
         if texts.shape.rank == 0:
             return self.tokenize(texts[tf.newaxis], mask_tokens=mask_tokens).values
         if not mask_tokens:
@@ -124,7 +124,7 @@ class WordPieceTokenizer:
             `TokenizedText` of ragged tensors `(batch, tokens)`, or tensors `(tokens,)` for one string. Offsets count
             characters (code points), so in Python `text[start:end]` is what the token was made of.
         """
-        texts = _string_tensor(text)
+        texts = string_tensor(text)
         if texts.shape.rank == 0:
             batch = self.tokenize_with_offsets(texts[tf.newaxis], mask_tokens=mask_tokens)
             return TokenizedText(*(values.values for values in batch))
@@ -258,7 +258,7 @@ class WordPieceTokenizer:
         return tokenizer
 
 
-def _string_tensor(text: Any) -> tf.Tensor:
+def string_tensor(text: Any) -> tf.Tensor:
     """A string tensor; lone surrogates, which Python strings may hold and UTF-8 may not, count as unknown."""
     try:
         texts = tf.convert_to_tensor(text, tf.string)

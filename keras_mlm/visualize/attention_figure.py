@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 # More tokens than this are no picture that anyone can read.
 MOST_TOKENS = 96
 # So many small panels, of so many tokens, still have room for the tokens.
-_LABELLED_PANELS, _LABELLED_TOKENS = 16, 24
-# Lines of less than this are not drawn.
-_FAINTEST = 0.01
+_NAMED_PANELS, _NAMED_TOKENS = 16, 24
+# So many strengths of lines are told apart; what rounds to none of them is not drawn.
+_STRENGTHS = 32
 
 
 def attention_figure(
@@ -89,41 +89,59 @@ def attention_panels(
     heads = _chosen("head", head, scores.shape[1])
     panels = [(at_layer, at_head) for at_layer in layers for at_head in heads]
     across = len(heads) if len(layers) > 1 and len(heads) > 1 else min(4, len(panels))
-    down = -(-len(panels) // across)
-    single = len(panels) == 1
-    labelled = single or (len(panels) <= _LABELLED_PANELS and len(labels) <= _LABELLED_TOKENS)
-    size = 9.0 if single else 6.0
-    margin = size * 0.62 * max(map(columns, labels)) / 72 if labelled else 0.0
-    cell = size * 1.55 / 72
-    side = max(2.4 if single else 1.2, len(labels) * cell if labelled else 0.0)
+    count, single = len(labels), len(panels) == 1
+    named = single or (len(panels) <= _NAMED_PANELS and count <= _NAMED_TOKENS)
+    size = 9.0 if single else 6.5
+    least = 170.0 if single else 86.0
+    # All lies in one field, whose unit is a cell of the heat maps: axes for each panel would take seconds. The names
+    # of the tokens stand beside and above the outer panels.
+    cell = max(least, count * size * 1.55 if named else 0.0) / count
+    line, gap = 1.4 * size / cell, 12 / cell
+    room = (size * 0.62 * max(map(columns, labels)) + 6) / cell if named else gap
+    wide = max(least / cell, count * 0.6) if lines else float(count)
+    above = 2 * line + (room if named and not lines else 0.0)
+    lefts = [room + number % across * (wide + gap) for number in range(len(panels))]
+    tops = [above + number // across * (count + 2 * line) for number in range(len(panels))]
+    right = max(lefts) + wide + (room if lines else 60 / cell)
+    bottom = tops[-1] + count + line * (2 if single else 1)
+    figure = Figure(figsize=(right * cell / 72, bottom * cell / 72), dpi=120)
+    axes = figure.add_axes((0.0, 0.0, 1.0, 1.0))
+    axes.set_axis_off()
+    places = list(zip(lefts, tops, strict=True))
+    for (at_layer, at_head), (left, top) in zip(panels, places, strict=True):
+        over = top - line / 2 - (above - 2 * line if top == above else 0.0)
+        axes.text(left + wide / 2, over, f"layer {at_layer}, head {at_head}", fontsize=size, ha="center")
     if lines:
-        width, height = max(2.2 if single else 1.2, side * 0.6) + 2 * margin, side
+        _draw_lines(axes, [scores[panel] for panel in panels], places, wide)
     else:
-        width, height = side + margin, side + margin
-    figure = Figure(figsize=(across * (width + 0.3) + 0.9, down * (height + 0.45) + 0.4), layout="constrained", dpi=120)
-    grid = figure.subplots(down, across, squeeze=False)
-    # One scale for all panels, so that they compare.
-    strongest = float(max(scores[place].max() for place in panels))
-    text: dict[str, Any] = {"fontsize": size, "family": list(families), "parse_math": False}
-    drawn = None
-    for number, axes in enumerate(grid.flat):
-        if number >= len(panels):
-            axes.set_visible(False)
-            continue
-        at_layer, at_head = panels[number]
-        axes.set_title(f"layer {at_layer}, head {at_head}", fontsize=9 if single else 7)
-        if lines:
-            _draw_lines(axes, scores[at_layer, at_head], labels if labelled else None, text)
-        else:
-            drawn = axes.imshow(scores[at_layer, at_head], cmap="Blues", vmin=0.0, vmax=strongest)
-            _name_cells(axes, labels if labelled else None, text)
-            if single:
-                axes.set_ylabel("token that looks")
-                axes.set_xlabel("token looked at")
-    if drawn is not None:
-        bar = figure.colorbar(drawn, ax=grid, shrink=0.8, aspect=30)
-        bar.ax.tick_params(labelsize=7)
-        bar.set_label("probability", fontsize=8)
+        # One scale for all panels, so that they compare.
+        strongest = float(max(scores[panel].max() for panel in panels))
+        for panel, (left, top) in zip(panels, places, strict=True):
+            _draw_cells(axes, scores[panel], strongest, (left, left + count, top + count, top))
+        scale = (right - 44 / cell, right - 36 / cell, above + count, above)
+        _draw_cells(axes, np.linspace(strongest, 0.0, 64)[:, None], strongest, scale)
+        for share, height in ((strongest, scale[3]), (0.0, scale[2])):
+            axes.text(right - 33 / cell, height, f"{share:.0%}", fontsize=size, va="center")
+    if single and not lines:
+        axes.text(
+            lefts[0] + wide / 2, bottom - line / 2, "each row: where that token looks", fontsize=size, ha="center"
+        )
+    if named:
+        text: dict[str, Any] = {"fontsize": size, "family": list(families), "parse_math": False}
+        for row in range(0, len(panels), across):
+            last = min(row + across, len(panels)) - 1
+            for number, label in enumerate(labels, 1):
+                height = tops[row] + number - 0.5
+                axes.text(room - 3 / cell, height, label, ha="right", va="center", **text)
+                if lines:
+                    axes.text(lefts[last] + wide + 3 / cell, height, label, va="center", **text)
+        for left in [] if lines else lefts[:across]:
+            for number, label in enumerate(labels, 1):
+                # Turned around its end, which stands at the cell also where a browser draws it with another font.
+                axes.text(left + number - 0.5, above - 3 / cell, label, rotation=90, rotation_mode="anchor",
+                          va="center", **text)  # fmt: skip
+    axes.set_xlim(0, right)
+    axes.set_ylim(bottom, 0)
     return figure
 
 
@@ -135,39 +153,26 @@ def _chosen(what: str, number: int | None, count: int) -> list[int]:
     return [int(number) % count]
 
 
-def _name_cells(axes: Any, labels: Sequence[str] | None, text: dict[str, Any]) -> None:
-    if labels is None:
-        axes.set_xticks([])
-        axes.set_yticks([])
-        return
-    places = range(len(labels))
-    # Turned around their end, which stands at the cell also where a browser draws them with another font.
-    axes.set_xticks(places, labels, rotation=90, rotation_mode="anchor", ha="left", va="center", **text)
-    axes.set_yticks(places, labels, **text)
-    axes.xaxis.tick_top()
-    axes.tick_params(length=0)
+def _draw_cells(axes: Any, shares: np.ndarray, strongest: float, extent: tuple[float, float, float, float]) -> None:
+    # Without interpolation an SVG holds a pixel a cell.
+    axes.imshow(shares, cmap="Blues", vmin=0.0, vmax=strongest, extent=extent, interpolation="none", aspect="auto")
 
 
-def _draw_lines(axes: Any, scores: np.ndarray, labels: Sequence[str] | None, text: dict[str, Any]) -> None:
+def _draw_lines(axes: Any, scores: Sequence[np.ndarray], places: Sequence[tuple[float, float]], wide: float) -> None:
     from matplotlib import colormaps
-    from matplotlib.collections import LineCollection
+    from matplotlib.collections import PathCollection
+    from matplotlib.path import Path
 
-    looking, seen = np.nonzero(scores >= _FAINTEST)
-    strength = scores[looking, seen]
-    colours = colormaps["tab10"](looking % 10)
+    # All lines of one colour and strength are one path with gaps: thousands of single ones would take seconds.
+    ends: dict[tuple[int, int], list[tuple[float, float]]] = {}
+    for panel, (left, top) in zip(scores, places, strict=True):
+        strengths = np.rint(_STRENGTHS * panel).astype(int)
+        for looking, seen in np.argwhere(strengths):
+            line = [(left, top + looking + 0.5), (left + wide, top + seen + 0.5)]
+            ends.setdefault((strengths[looking, seen], looking % 10), []).extend(line)
+    drawn = sorted(ends)  # the strongest over the others
+    paths = [Path(ends[key], [Path.MOVETO, Path.LINETO] * (len(ends[key]) // 2)) for key in drawn]
+    strength = np.array([key[0] for key in drawn]) / _STRENGTHS
+    colours = colormaps["tab10"]([key[1] for key in drawn])
     colours[:, 3] = strength
-    ends = np.stack([np.zeros_like(strength), looking, np.ones_like(strength), seen], axis=1).reshape(-1, 2, 2)
-    axes.add_collection(LineCollection(list(ends), colors=colours, linewidths=0.6 + 2.4 * strength))
-    axes.set_xlim(0, 1)
-    axes.set_ylim(len(scores) - 0.5, -0.5)
-    axes.set_frame_on(False)
-    axes.set_xticks([])
-    if labels is None:
-        axes.set_yticks([])
-        return
-    axes.set_yticks(range(len(labels)), labels, **text)
-    other = axes.secondary_yaxis("right")
-    other.set_yticks(range(len(labels)), labels, **text)
-    for axis in (axes, other):
-        axis.tick_params(length=0)
-    other.spines["right"].set_visible(False)
+    axes.add_collection(PathCollection(paths, facecolors="none", edgecolors=colours, linewidths=0.6 + 2.4 * strength))

@@ -19,6 +19,7 @@ def playground_answers(
         rounds: How often each is asked; once more before that, to warm up.
     """
     from keras_mlm.model_folder import load_pretrainer
+    from keras_mlm.playground.answer_from_graphs import answer_from_graphs
     from keras_mlm.playground.attention_answer import attention_answer
     from keras_mlm.playground.elements import page_html
     from keras_mlm.playground.mask_answer import mask_answer
@@ -26,6 +27,7 @@ def playground_answers(
     from keras_mlm.playground.token_answers import masking_answer, token_answer
 
     bert = load_pretrainer(model)
+    answer_from_graphs(bert)
     answers: dict[str, Callable[[], Any]] = {
         "masks filled": lambda: mask_answer(bert, text),
         "tokens": lambda: token_answer(bert, text),
@@ -33,6 +35,7 @@ def playground_answers(
         "attention, heat map": lambda: attention_answer(bert, text),
         "attention, lines": lambda: attention_answer(bert, text, lines=True),
         "attention, all heads": lambda: attention_answer(bert, text, None, None),
+        "all heads, lines": lambda: attention_answer(bert, text, None, None, lines=True),
     }
     if bert.next_sentence_head is not None:
         answers["does B follow A"] = lambda: next_sentence_answer(bert, text, text)

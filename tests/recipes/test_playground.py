@@ -1,10 +1,14 @@
 """The page behind its server: what is served, asked over HTTP as a browser asks; no browser runs here."""
 
 import re
+import shutil
 import socket
+import sys
+import types
 import urllib.error
 import urllib.parse
 import urllib.request
+from pathlib import Path
 
 import pytest
 from recipe_runs import recipe, run_recipe, save_small_model
@@ -49,12 +53,35 @@ def test_bad_arguments_end_in_one_line(arguments, words, capsys):
 
 
 def test_without_gradio_the_extra_is_named(folder, capsys, monkeypatch):
-    monkeypatch.setitem(__import__("sys").modules, "gradio", None)
+    monkeypatch.setitem(sys.modules, "gradio", None)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     assert run_recipe("playground", "--model", folder, "--port", str(port)) == 2
     assert "pip install 'keras-mlm[playground]'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("missing", "words"),
+    [
+        ("tokenizer.json", "no complete model folder: tokenizer.json is missing"),
+        ("config.json", "its training was not finished: the command that began it goes on with it"),
+    ],
+)
+def test_a_model_without_tokenizer_and_an_interrupted_run_are_said(
+    folder, tmp_path, capsys, monkeypatch, missing, words
+):
+    monkeypatch.setitem(sys.modules, "gradio", types.ModuleType("gradio"))  # the models are read before it is used
+    half = Path(shutil.copytree(folder, tmp_path / "half"))
+    (half / "run").mkdir()
+    (half / "run/run.json").write_text("{}")
+    (half / missing).unlink()
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    assert run_recipe("playground", "--model", half, "--port", str(port)) == 2
+    said = capsys.readouterr().err
+    assert words in said and len(said.splitlines()) == 1
 
 
 @pytest.fixture(scope="module")

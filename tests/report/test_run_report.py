@@ -248,6 +248,30 @@ def test_a_thousand_steps_stay_far_below_three_megabytes(folder):
     assert Path(write_report(str(folder))).stat().st_size < 1_000_000
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_real_browser_opens_the_file_and_asks_for_nothing_else(folder, visit, scheme):
+    hostile = f'{SCRIPT} <img src=x onerror="alert(2)"> 北京是中国的 [MASK] 都。' + "a" * 200
+    (folder / "run/samples.jsonl").write_text(sample_line(1000, hostile, SCRIPT, [SCRIPT, "首"]) + "\n")
+    write_json(folder / "run/answers.json", {"classes": [SCRIPT, "b" * 40], "confusion": [[3, 1], [0, 2]], "errors": [
+        {"sure": 0.9, "label": SCRIPT, "answer": "b" * 40, "text": hostile}]})  # fmt: skip
+    address = Path(write_report(str(folder))).as_uri()
+    page = visit(address, viewport={"width": 390, "height": 844}, color_scheme=scheme)
+    page.get_by_role("heading", name="news", exact=True).wait_for()
+    links = page.get_by_role("navigation", name="Sections").get_by_role("link")
+    assert links.all_inner_texts() == page.get_by_role("heading", level=2).all_inner_texts()
+    assert page.get_by_role("img", name=re.compile("^Loss.* from .* to ")).first.is_visible()
+    assert page.locator("img").count() == 0 and SCRIPT in page.locator(".sentence").first.text_content()
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    light = page.evaluate("getComputedStyle(document.body).backgroundColor.match(/[0-9]+/)[0] > 127")
+    assert light == (scheme == "light")
+    for _ in range(links.count()):
+        page.keyboard.press("Tab")
+        if page.evaluate("document.activeElement.innerText") == "Masked sentences":
+            page.keyboard.press("Enter")
+    assert page.url == f"{address}#sentences"
+
+
 def test_the_page_is_kept_fresh_and_a_failure_does_not_stop_training(folder, caplog):
     updates = ReportUpdates(str(folder), every_seconds=0.0)
     updates.on_train_begin()

@@ -66,15 +66,33 @@ def test_the_same_holds_for_rows_that_several_texts_share(model_of_style):
         np.testing.assert_allclose(np.asarray(given)[real], np.asarray(expected)[real], atol=1e-5)
 
 
+def written(figure):
+    """The texts of a figure: (x, y) of each by what it says."""
+    found = {}
+    for text in figure.axes[0].texts:
+        found.setdefault(text.get_text(), []).append(text.get_position())
+    return found
+
+
+def heat_maps(figure):
+    """The heat maps of a figure, without the scale beside them."""
+    return figure.axes[0].images[:-1]
+
+
 def test_one_head_is_drawn_as_it_is(model):
     tokens, scores = attention_scores(model, TEXT)
     figure = attention_figure(model, TEXT, layer=-1, head=2)
-    axes = figure.axes[0]
-    np.testing.assert_array_equal(axes.images[0].get_array(), scores[1, 2])
-    assert [label.get_text() for label in axes.get_yticklabels()] == tokens
-    assert [label.get_text() for label in axes.get_xticklabels()] == tokens
-    assert axes.get_title() == "layer 1, head 2"
-    assert axes.images[0].get_clim() == (0.0, pytest.approx(float(scores[1, 2].max())))
+    (image,) = heat_maps(figure)
+    np.testing.assert_array_equal(image.get_array(), scores[1, 2])
+    assert image.get_clim() == (0.0, pytest.approx(float(scores[1, 2].max())))
+    left, right, bottom, top = image.get_extent()
+    assert (right - left, bottom - top) == (len(tokens), len(tokens))
+    texts = written(figure)
+    assert "layer 1, head 2" in texts and f"{scores[1, 2].max():.0%}" in texts
+    for number, token in enumerate(tokens):
+        places = texts[token]
+        assert any(x < left and y == pytest.approx(top + number + 0.5) for x, y in places), "beside its row"
+        assert any(y < top and x == pytest.approx(left + number + 0.5) for x, y in places), "above its column"
 
 
 @pytest.mark.parametrize(
@@ -85,32 +103,41 @@ def test_one_head_is_drawn_as_it_is(model):
         (None, 1, [(0, 1), (1, 1)]),
     ],
 )
-@pytest.mark.parametrize("lines", [False, True])
-def test_without_a_layer_or_head_all_are_drawn_on_one_scale(model, layer, head, titles, lines):
-    figure = attention_figure(model, TEXT, layer, head, lines=lines)
-    panels = [axes for axes in figure.axes if axes.get_title()]
-    assert [axes.get_title() for axes in panels] == [f"layer {one}, head {other}" for one, other in titles]
-    if not lines:
-        assert len({axes.images[0].get_clim() for axes in panels}) == 1
+def test_without_a_layer_or_head_all_are_drawn_on_one_scale_each_under_its_title(model, layer, head, titles):
+    _, scores = attention_scores(model, TEXT)
+    for lines in (False, True):
+        texts = written(attention_figure(model, TEXT, layer, head, lines=lines))
+        named = [text for text in texts if text.startswith("layer ")]
+        assert named == [f"layer {one}, head {other}" for one, other in titles]
+    figure = attention_figure(model, TEXT, layer, head)
+    assert len(heat_maps(figure)) == len(titles)
+    for image, (at_layer, at_head) in zip(heat_maps(figure), titles, strict=True):
+        np.testing.assert_array_equal(image.get_array(), scores[at_layer, at_head])
+        left, right, _, top = image.get_extent()
+        ((x, y),) = written(figure)[f"layer {at_layer}, head {at_head}"]
+        assert left < x < right and y < top
+    assert len({image.get_clim() for image in heat_maps(figure)}) == 1
 
 
 def test_lines_lead_from_the_token_that_looks_and_are_as_strong_as_the_probability():
     scores = np.array([[[[0.75, 0.25, 0.0], [0.0, 1.0, 0.0], [0.5, 0.0, 0.5]]]])
     figure = attention_panels(["x", "y", "z"], scores, 0, 0, lines=True, families=["DejaVu Sans"])
+    row_of = {round(y, 3): number for number, token in enumerate("xyz") for _, y in written(figure)[token]}
     (lines,) = figure.axes[0].collections
-    drawn = {
-        (int(segment[0][1]), int(segment[1][1])): colour[3]
-        for segment, colour in zip(lines.get_segments(), lines.get_colors(), strict=True)
-    }
+    drawn = {}
+    for path, colour in zip(lines.get_paths(), lines.get_edgecolors(), strict=True):
+        for (from_x, from_y), (to_x, to_y) in path.vertices.reshape(-1, 2, 2):
+            assert from_x < to_x
+            drawn[row_of[round(from_y, 3)], row_of[round(to_y, 3)]] = colour[3]
     assert drawn == {(0, 0): 0.75, (0, 1): 0.25, (1, 1): 1.0, (2, 0): 0.5, (2, 2): 0.5}
 
 
 def test_dollars_are_no_formulas_and_chinese_needs_a_font_or_is_numbered(model):
     text = "$ a $ 中"
     figure = attention_figure(model, text, 0, 0)
-    labels = [label.get_text() for label in figure.axes[0].get_yticklabels()]
-    assert labels[:4] == ["[CLS]", "$", "a", "$"]
-    assert labels[4] in ("中", "#4")
+    texts = written(figure)
+    assert [len(texts[token]) for token in ("[CLS]", "$", "a")] == [2, 4, 2]
+    assert "中" in texts or "#4" in texts
     figure.savefig(io.BytesIO(), format="png")
 
 
