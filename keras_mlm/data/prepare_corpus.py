@@ -264,4 +264,6 @@ def _write(records: Iterable[TokenRecord], writer: ShardWriter, unk_token_id: in
         writer.write(record)
         count.add(record)
     writer.close()
-    return Split(count.documents, count.sentences, sum(shard.tokens for shard in writer.shards), writer.shards), count.unknown_tokens
+    return Split(
+        count.documents, count.sentences, sum(shard.tokens for shard in writer.shards), writer.shards
+    ), count.unknown_tokens

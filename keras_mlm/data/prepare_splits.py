@@ -157,5 +157,5 @@ def _tidy(tasks: Sequence[SplitTask], folder: str) -> None:
     if changed:
         logger.warning(
             "the text changed since the preparation that was stopped, at or after %s: what is different is done again",
-            tasks[min(min(changed), len(tasks)) - 1].split.place,
+            tasks[min(min(changed), len(tasks)) - 1],
         )

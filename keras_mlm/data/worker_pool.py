@@ -104,8 +104,11 @@ def serve() -> None:
             function(task)
         except Exception as raised:
             error = raised
-        answers.write(_pickled(error))
-        answers.flush()
+        try:
+            answers.write(_pickled(error))
+            answers.flush()
+        except BrokenPipeError:
+            os._exit(0)  # nobody waits for it: the process that started this one is gone
 
 
 def _start(function: Callable[[Any], None]) -> "subprocess.Popen[bytes]":
