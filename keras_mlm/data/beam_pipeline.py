@@ -1,5 +1,6 @@
 """The splits of a corpus prepared by Apache Beam: on this machine, or on a cluster that sees the output's storage."""
 
+import shlex
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -12,8 +13,8 @@ def run_on_beam(function: Callable[[Any], None], tasks: Sequence[Any], runner: s
     Args:
         function: callable that can be pickled.
         tasks: sequence of what it takes.
-        runner: str, such as `"DirectRunner"`. What it needs besides, such as a project or the address of a cluster, is
-            taken from the command line, as Beam does it.
+        runner: str, such as `"DirectRunner"`, with the options of its own behind it, such as
+            `"FlinkRunner --flink_master=host:8081"`.
 
     Raises:
         InputError: Beam is not installed, or knows no such runner.
@@ -31,11 +32,16 @@ def run_on_beam(function: Callable[[Any], None], tasks: Sequence[Any], runner: s
         from apache_beam.options.pipeline_options import PipelineOptions
         from apache_beam.runners import create_runner
     except ImportError:
-        raise InputError("--runner needs Apache Beam: pip install 'keras-mlm[beam]'") from None
+        raise InputError(
+            "--runner needs Apache Beam: pip install 'keras-mlm[beam]', in an environment of its own"
+        ) from None
+    name, *options = shlex.split(runner)
     try:
-        made = create_runner(runner)
+        made = create_runner(name)
     except (ValueError, ImportError, AttributeError) as error:
-        raise InputError(f"--runner {runner}: {error}") from None
-    with beam.Pipeline(runner=made, options=PipelineOptions([])) as pipeline:
+        raise InputError(f"--runner {name}: {error}") from None
+    # The option, which means nothing to a pipeline without triggers, keeps DirectRunner from a program that it would
+    # download.
+    with beam.Pipeline(runner=made, options=PipelineOptions([*options, "--allow_unsafe_triggers"])) as pipeline:
         # Without the reshuffle a runner makes all tasks one bundle, for one worker.
         _ = pipeline | beam.Create(list(tasks)) | beam.Reshuffle() | beam.Map(function)

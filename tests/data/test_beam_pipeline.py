@@ -16,9 +16,7 @@ installed = importlib.util.find_spec("apache_beam") is not None
 def records(folder):
     manifest = Manifest.load(str(folder))
     return {
-        split: [
-            record for path in manifest.shard_paths(str(folder), split) for record in read_serialized_records(path)
-        ]
+        split: [record for path in manifest.shard_paths(str(folder), split) for record in read_serialized_records(path)]
         for split in manifest.splits
     }
 

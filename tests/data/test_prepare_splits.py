@@ -139,7 +139,10 @@ def test_a_killed_preparation_goes_on(make_documents, tmp_path, small_splits, pr
     documents[14] = Document("other.txt", 7, documents[14].lines[::-1])
     caplog.clear()
     prepare_corpus(documents, str(tmp_path / "changed"), vocabulary_size=120)
-    assert "the text changed since the preparation that was stopped, at or after split 2, which begins at made, line 9:" in caplog.text
+    assert (
+        "the text changed since the preparation that was stopped, at or after split 2, which begins at made, line 9:"
+        in caplog.text
+    )
     prepare_corpus(documents, str(tmp_path / "changed-whole"), vocabulary_size=120)
     assert digests(tmp_path / "changed") == digests(tmp_path / "changed-whole") != whole
 
