@@ -28,6 +28,8 @@ logger = logging.getLogger(__name__)
 # A process takes seconds to start, in which one alone gets through as much text.
 CHARACTERS_A_WORKER = 20_000_000
 ANNOTATED_CHARACTERS_A_WORKER = 4_000_000
+# TensorFlow loads Keras, and that loads these where they are installed: 150 MB and a second a process, for nothing.
+_OF_NO_USE = ("matplotlib", "pandas", "scipy", "sklearn")
 
 
 def split_tasks(spool: DocumentSpool, first_ids: Sequence[int], folder: str, made_by: Sequence[Any]) -> list[SplitTask]:
@@ -89,7 +91,7 @@ def prepare_splits(
         enough = CHARACTERS_A_WORKER if annotator is None else ANNOTATED_CHARACTERS_A_WORKER
         workers = min(len(os.sched_getaffinity(0)), characters // enough)
     with progress_bar("Tokenizing", characters, "characters") as bar:
-        for task in run_in_workers(preparer, left, workers):
+        for task in run_in_workers(preparer, left, workers, without=_OF_NO_USE if annotator is None else ()):
             bar.update(task.split.characters)
 
 

@@ -17,6 +17,7 @@ _ENVIRONMENT = {
     "TF_NUM_INTRAOP_THREADS": "1",
     "TF_NUM_INTEROP_THREADS": "1",
     "OMP_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
     "CUDA_VISIBLE_DEVICES": "-1",
     "TF_CPP_MIN_LOG_LEVEL": "3",
 }
@@ -26,7 +27,9 @@ class WorkerDied(RunError):
     """A process ended in the middle of its work: it was killed, or ran out of memory."""
 
 
-def run_in_workers(function: Callable[[Any], None], tasks: Sequence[Any], workers: int) -> Iterator[Any]:
+def run_in_workers(
+    function: Callable[[Any], None], tasks: Sequence[Any], workers: int, without: Sequence[str] = ()
+) -> Iterator[Any]:
     """Call a function with each task, in several processes, and yield the tasks as they are finished.
 
     They are processes of their own rather than those of `multiprocessing`, which would run a script that has no
@@ -37,6 +40,7 @@ def run_in_workers(function: Callable[[Any], None], tasks: Sequence[Any], worker
         function: callable that can be pickled.
         tasks: sequence of what it takes; `str(task)` is what messages call it.
         workers: int, how many processes; with one, and for a single task, all is done in this one.
+        without: sequence of str, packages that the other processes do as if they were not installed. Defaults to none.
 
     Returns:
         Iterator of tasks.
@@ -61,7 +65,7 @@ def run_in_workers(function: Callable[[Any], None], tasks: Sequence[Any], worker
     at_work: dict[subprocess.Popen[bytes], Any] = {}
     with contextlib.ExitStack() as stack, selectors.DefaultSelector() as ready:
         for task in (next(waiting) for _ in range(workers)):
-            process = _start(function)
+            process = _start(function, without)
             stack.callback(_end, process)
             ready.register(process.stdout, selectors.EVENT_READ, process)  # type: ignore[arg-type]
             at_work[process] = task
@@ -93,6 +97,7 @@ def serve() -> None:
     # What a library prints must not get between the answers.
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
+    sys.modules.update(dict.fromkeys(pickle.load(sys.stdin.buffer)))  # type: ignore[arg-type]
     function = pickle.load(sys.stdin.buffer)
     while True:
         try:
@@ -111,10 +116,11 @@ def serve() -> None:
             os._exit(0)  # nobody waits for it: the process that started this one is gone
 
 
-def _start(function: Callable[[Any], None]) -> "subprocess.Popen[bytes]":
+def _start(function: Callable[[Any], None], without: Sequence[str]) -> "subprocess.Popen[bytes]":
     environment = {**os.environ, **_ENVIRONMENT, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     command = [sys.executable, "-c", "from keras_mlm.data.worker_pool import serve; serve()"]
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment)
+    _send(process, list(without))
     _send(process, function)
     return process
 

@@ -23,6 +23,8 @@ def work(tmp_path, monkeypatch):
             def work(task):
                 print("what a library prints is no answer")
                 open(f"{task}.pid", "w").write(str(os.getpid()))
+                if "import" in task:
+                    import sqlite3
                 if "kill" in task:
                     os.kill(os.getpid(), signal.SIGKILL)
                 if "exit" in task:
@@ -53,6 +55,12 @@ def test_every_task_is_done_once_in_several_processes(work, tmp_path):
     assert list(run_in_workers(work, tasks, 1)) == tasks
     assert {process_of(task) for task in tasks} == {os.getpid()}
     assert list(run_in_workers(work, [], 3)) == []
+
+
+def test_packages_of_no_use_are_not_loaded(work, tmp_path):
+    tasks = [str(tmp_path / "import"), str(tmp_path / "a")]
+    with pytest.raises(ModuleNotFoundError, match="sqlite3"):
+        list(run_in_workers(work, tasks, 2, without=("sqlite3",)))
 
 
 @pytest.mark.parametrize(
