@@ -25,9 +25,9 @@ from keras_mlm.tokenizers.annotator import Annotator
 
 logger = logging.getLogger(__name__)
 
-# A process takes seconds to start, in which one alone gets through as much text.
-CHARACTERS_A_WORKER = 20_000_000
-ANNOTATED_CHARACTERS_A_WORKER = 4_000_000
+# A process takes up to eight seconds of a core to load TensorFlow, in which this one gets through as much text.
+CHARACTERS_A_WORKER = 60_000_000
+ANNOTATED_CHARACTERS_A_WORKER = 8_000_000
 # TensorFlow loads Keras, and that loads these where they are installed: 150 MB and a second a process, for nothing.
 _OF_NO_USE = ("matplotlib", "pandas", "scipy", "sklearn")
 

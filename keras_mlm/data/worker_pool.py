@@ -97,7 +97,7 @@ def serve() -> None:
     # What a library prints must not get between the answers.
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
-    sys.modules.update(dict.fromkeys(pickle.load(sys.stdin.buffer)))  # type: ignore[arg-type]
+    sys.modules.update(dict.fromkeys(pickle.load(sys.stdin.buffer)))
     function = pickle.load(sys.stdin.buffer)
     while True:
         try:

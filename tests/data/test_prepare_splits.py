@@ -147,6 +147,7 @@ def test_a_killed_preparation_goes_on(make_documents, tmp_path, small_splits, pr
     assert digests(tmp_path / "changed") == digests(tmp_path / "changed-whole") != whole
 
 
+@pytest.mark.slow
 def test_a_dying_worker_and_the_next_run(make_documents, vocabulary, tmp_path, small_splits, prepared, annotator):
     documents = make_documents(60)
     documents[57] = Document("made", 58, ["Deadly but short."])
@@ -163,6 +164,7 @@ def test_a_dying_worker_and_the_next_run(make_documents, vocabulary, tmp_path, s
     assert digests(folder) == digests(tmp_path / "whole")
 
 
+@pytest.mark.slow
 def test_three_workers_give_the_bytes_of_one(make_documents, tmp_path, small_splits, prepared, annotator):
     documents = make_documents(60)
     prepare_corpus(documents, str(tmp_path / "one"), vocabulary_size=120, annotator=annotator)
@@ -170,6 +172,11 @@ def test_three_workers_give_the_bytes_of_one(make_documents, tmp_path, small_spl
     prepare_corpus(documents, str(tmp_path / "three"), vocabulary_size=120, annotator=annotator, workers=3)
     assert len(prepared) == 9
     assert digests(tmp_path / "one") == digests(tmp_path / "three")
+
+
+def test_one_process_for_a_small_corpus(make_documents, vocabulary, tmp_path, small_splits, prepared):
+    prepare_corpus(make_documents(20), str(tmp_path / "data"), vocabulary=vocabulary)
+    assert prepared == [1, 2, 3]
 
 
 def test_an_annotator_of_a_script_works_in_one_process(make_documents, vocabulary, tmp_path, small_splits, prepared):
