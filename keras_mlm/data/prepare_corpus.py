@@ -16,7 +16,7 @@ from keras_mlm.data.fingerprints import FingerprintSet, fingerprint, normalize
 from keras_mlm.data.held_out import HeldOut
 from keras_mlm.data.left_out import LeftOut
 from keras_mlm.data.manifest import Manifest, Split
-from keras_mlm.data.prepare_splits import identity, join_parts, prepare_splits, split_tasks
+from keras_mlm.data.prepare_splits import identity, join_parts, prepare_splits, split_tasks, worker_pool
 from keras_mlm.data.progress import progress_bar
 from keras_mlm.data.record_builder import build_records
 from keras_mlm.data.record_count import RecordCount
@@ -139,12 +139,13 @@ def prepare_corpus(
         _collect(documents, excluded, held_out, spool, counts, left_out)
         held_out.choose()
         first_ids = _keep_held_out(spool, held_out)
-        if tokenizer is None:
-            tokenizer = _with_new_vocabulary(spool, held_out, work, settings, folding)
-        tokenizer.save(work)
-        made_by = [tokenizer.vocabulary_hash, folding, annotator and annotator.name, held_out.save(work)]
-        tasks = split_tasks(spool, first_ids, work, made_by)
-        prepare_splits(tasks, work, annotator, workers, runner)
+        with worker_pool(spool.characters, annotator, workers if runner is None else 1) as pool:
+            if tokenizer is None:
+                tokenizer = _with_new_vocabulary(spool, held_out, work, settings, folding)
+            tokenizer.save(work)
+            made_by = [tokenizer.vocabulary_hash, folding, annotator and annotator.name, held_out.save(work)]
+            tasks = split_tasks(spool, first_ids, work, made_by)
+            prepare_splits(tasks, work, annotator, pool, runner)
         token_dtype = token_dtype_for(tokenizer.vocabulary_size)
         tags: dict[str, int] = {}
         with ShardWriter(output, "training", token_dtype) as writer:

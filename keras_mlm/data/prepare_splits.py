@@ -20,7 +20,7 @@ from keras_mlm.data.progress import progress_bar
 from keras_mlm.data.shard_writer import ShardWriter
 from keras_mlm.data.split_preparer import SplitPreparer, SplitTask
 from keras_mlm.data.token_record import parse_record, read_serialized_records, serialize_record
-from keras_mlm.data.worker_pool import run_in_workers
+from keras_mlm.data.worker_pool import WorkerPool
 from keras_mlm.tokenizers.annotator import Annotator
 
 logger = logging.getLogger(__name__)
@@ -58,8 +58,28 @@ def identity(*things: Any) -> str:
     return hashlib.sha256(json.dumps([keras_mlm.__version__, *things]).encode()).hexdigest()
 
 
+def worker_pool(characters: int, annotator: Annotator | None, workers: int | None) -> WorkerPool:
+    """Return the processes that will prepare splits; they load what they need while this one does something else.
+
+    Args:
+        characters: int, how much text there is.
+        annotator: `Annotator`, or `None`.
+        workers: int, how many processes; or `None` for as many as there are cores and enough text for. An annotator
+            that cannot be sent to them works in this one.
+
+    Returns:
+        `WorkerPool`.
+    """
+    if workers is None:
+        enough = CHARACTERS_A_WORKER if annotator is None else ANNOTATED_CHARACTERS_A_WORKER
+        workers = min(len(os.sched_getaffinity(0)), characters // enough)
+    if not _can_travel(annotator):
+        workers = 1
+    return WorkerPool(workers, SplitPreparer.__module__, _OF_NO_USE if annotator is None else ())
+
+
 def prepare_splits(
-    tasks: Sequence[SplitTask], folder: str, annotator: Annotator | None, workers: int | None, runner: str | None
+    tasks: Sequence[SplitTask], folder: str, annotator: Annotator | None, pool: WorkerPool, runner: str | None
 ) -> None:
     """Make the parts that are not there yet.
 
@@ -67,7 +87,7 @@ def prepare_splits(
         tasks: sequence of `SplitTask`.
         folder: str, where the parts, the tokenizer and the held-out documents are.
         annotator: `Annotator`, or `None`.
-        workers: int, how many processes; or `None` for as many as there are cores and enough text for.
+        pool: `WorkerPool` that makes them.
         runner: str, a runner of Apache Beam that does it instead; or `None`.
 
     Raises:
@@ -85,13 +105,8 @@ def prepare_splits(
 
         run_on_beam(preparer, left, runner)
         return
-    if not _can_travel(annotator):
-        workers = 1
-    elif workers is None:
-        enough = CHARACTERS_A_WORKER if annotator is None else ANNOTATED_CHARACTERS_A_WORKER
-        workers = min(len(os.sched_getaffinity(0)), characters // enough)
     with progress_bar("Tokenizing", characters, "characters") as bar:
-        for task in run_in_workers(preparer, left, workers, without=_OF_NO_USE if annotator is None else ()):
+        for task in pool.run(preparer, left):
             bar.update(task.split.characters)
 
 

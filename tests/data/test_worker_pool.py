@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from keras_mlm.data.worker_pool import WorkerDied, run_in_workers
+from keras_mlm.data.worker_pool import WorkerDied, WorkerPool
 from keras_mlm.errors import InputError
 
 
@@ -43,6 +43,11 @@ def work(tmp_path, monkeypatch):
     sys.modules.pop("the_work")
 
 
+def run_in_workers(function, tasks, workers, **options):
+    with WorkerPool(workers, **options) as pool:
+        return list(pool.run(function, tasks))
+
+
 def process_of(task):
     return int(Path(f"{task}.pid").read_text())
 
@@ -52,15 +57,15 @@ def test_every_task_is_done_once_in_several_processes(work, tmp_path):
     assert sorted(run_in_workers(work, tasks, 3)) == sorted(tasks)
     processes = {process_of(task) for task in tasks}
     assert 1 < len(processes) <= 3 and os.getpid() not in processes
-    assert list(run_in_workers(work, tasks, 1)) == tasks
+    assert run_in_workers(work, tasks, 1) == tasks
     assert {process_of(task) for task in tasks} == {os.getpid()}
-    assert list(run_in_workers(work, [], 3)) == []
+    assert run_in_workers(work, [], 3) == []
 
 
 def test_packages_of_no_use_are_not_loaded(work, tmp_path):
     tasks = [str(tmp_path / "import"), str(tmp_path / "a")]
     with pytest.raises(ModuleNotFoundError, match="sqlite3"):
-        list(run_in_workers(work, tasks, 2, without=("sqlite3",)))
+        run_in_workers(work, tasks, 2, without=("sqlite3",))
 
 
 @pytest.mark.parametrize(
@@ -75,7 +80,7 @@ def test_packages_of_no_use_are_not_loaded(work, tmp_path):
 def test_a_failure_ends_all_at_once(work, tmp_path, name, raised, message):
     started = time.monotonic()
     with pytest.raises(raised, match=message):
-        list(run_in_workers(work, [str(tmp_path / "long"), *(str(tmp_path / one) for one in ("a", name))], 2))
+        run_in_workers(work, [str(tmp_path / "long"), *(str(tmp_path / one) for one in ("a", name))], 2)
     assert time.monotonic() - started < 30
     # The other one does not go on.
     with pytest.raises(ProcessLookupError):
@@ -85,8 +90,8 @@ def test_a_failure_ends_all_at_once(work, tmp_path, name, raised, message):
 def test_workers_end_with_the_process_that_started_them(work, tmp_path):
     child = os.fork()
     if not child:
-        list(run_in_workers(work, [str(tmp_path / "long"), str(tmp_path / "a")], 2))
-    until = time.monotonic() + 30
+        run_in_workers(work, [str(tmp_path / "long"), str(tmp_path / "a")], 2)
+    until = time.monotonic() + 120
     while not ((tmp_path / "a.pid").exists() and (tmp_path / "a.pid").read_text()) and time.monotonic() < until:
         time.sleep(0.05)
     os.kill(child, signal.SIGKILL)
