@@ -19,12 +19,15 @@ def prepare_corpus(
     cased: bool = False,
     field: str | None = None,
     errors: Literal["strict", "replace", "skip"] = "strict",
+    workers: int | None = None,
+    runner: str | None = None,
 ) -> None:
     """Prepare text for pre-training.
 
     Files are UTF-8. In plain text a blank line ends a document, and a line is a sentence or a paragraph; in .jsonl,
     .csv and .tsv a row is a document. Each may be packed as .gz or .xz. Exact duplicates are left out, and one document
-    in twenty is held out for validation. The same command on a finished folder returns at once.
+    in twenty is held out for validation. The same command on a finished folder returns at once, and on one that was
+    stopped goes on.
 
     Args:
         text: Files, folders and patterns such as 'corpus/*.jsonl.gz'; - is standard input: plain text, or JSONL with
@@ -45,6 +48,9 @@ def prepare_corpus(
             and .tsv too.
         errors: What to do about bytes that are not UTF-8 and rows that cannot be read: "strict" stops, "replace" puts
             a sign in the place of such bytes, "skip" leaves out such documents and counts them.
+        workers: How many processes tokenize: by default as many as there are cores and enough text for. It changes
+            nothing of what is written.
+        runner: Tokenize on Apache Beam instead, such as DirectRunner on this machine; nor does that.
     """
     import time
 
@@ -59,6 +65,8 @@ def prepare_corpus(
             "give either --vocabulary-size N to train a vocabulary, --vocabulary FILE to use one, or --init MODEL to "
             "use that of a model"
         )
+    if workers is not None and workers < 1:
+        raise InputError(f"--workers {workers}: one is the least")
     if new_words is not None and init is None:
         raise InputError("--new-words adds to the vocabulary of a model: give --init too")
     left_out = LeftOut()
@@ -94,6 +102,8 @@ def prepare_corpus(
         annotator=words_by,
         exclude=exclude or [],
         left_out=left_out,
+        workers=workers,
+        runner=runner,
     )
     print(report(manifest))
     metrics = tf.io.gfile.join(output, "metrics.json")

@@ -10,12 +10,15 @@ from typing import Any
 import tensorflow as tf
 
 from keras_mlm.data.manifest import MANIFEST_FILE, Manifest
+from keras_mlm.data.worker_pool import WorkerDied
 from keras_mlm.errors import InputError, Interrupted, RunError
 from keras_mlm.settings import settings_difference
 
 _OURS = re.compile(
     r"((training|validation)-\d{5,}\.tfrecord|vocab\.txt|(tokenizer|manifest|metrics)\.json)(\.partial)?"
 )
+# Where a preparation keeps what it has done so far.
+WORK_FOLDER = ".partial"
 _NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
 
@@ -44,42 +47,57 @@ def finished_corpus(folder: str, settings: dict[str, Any]) -> Manifest | None:
         for split in manifest.splits:
             manifest.shard_paths(folder, split)
         return manifest
-    foreign = sorted(name for name in names if not _OURS.fullmatch(name))
+    foreign = sorted(name for name in names if name != WORK_FOLDER and not _OURS.fullmatch(name))
     if foreign:
         raise InputError(f"{folder} holds other files ({', '.join(foreign[:3])}): name a new or empty folder")
     return None
 
 
 @contextlib.contextmanager
-def unfinished_corpus(folder: str) -> Iterator[None]:
-    """Make a folder, without the remains of an earlier attempt; whatever fails inside leaves nothing behind.
+def unfinished_corpus(folder: str) -> Iterator[str]:
+    """Make a folder, without the shards of an earlier attempt, and in it one to work in, with what that had done.
+
+    In the end the latter is removed. Whatever fails inside leaves nothing behind; but where parts are finished, those
+    outlast Ctrl-C and the death of a worker, as they outlast that of this process.
 
     Args:
         folder: str, a folder that `finished_corpus` found nothing finished in.
+
+    Returns:
+        A context that gives the path of the folder to work in.
 
     Raises:
         RunError: the disk is full, or writing failed in another way.
         Interrupted: Ctrl-C.
     """
     made = _missing_folders(folder)
+    work = tf.io.gfile.join(folder, WORK_FOLDER)
     try:
-        tf.io.gfile.makedirs(folder)
+        tf.io.gfile.makedirs(work)
         _clear(folder)
-        yield
+        yield work
+        tf.io.gfile.rmtree(work)
     except BaseException as error:
+        kept = isinstance(error, KeyboardInterrupt | WorkerDied) and _has_parts(work)
         # What cannot be removed has no manifest, so it counts for nothing.
         with contextlib.suppress(tf.errors.OpError):
             _clear(folder)
+            if not kept and tf.io.gfile.exists(work):
+                tf.io.gfile.rmtree(work)
             for path in made:
-                if path == folder or not _names(path):
+                if not _names(path):
                     tf.io.gfile.rmtree(path)
-        explained = _explained(error, folder)
+        explained = _explained(error, folder, kept)
         if explained is None:
             raise
         raise explained from error
 
 
-def _explained(error: BaseException, folder: str) -> BaseException | None:
+def _has_parts(work: str) -> bool:
+    return any(re.fullmatch(r"part-.*\.json", name) for name in _names(work))
+
+
+def _explained(error: BaseException, folder: str, kept: bool) -> BaseException | None:
     if isinstance(error, tf.errors.OpError):
         return RunError(f"writing to {folder} failed: {error.message.splitlines()[0]}")
     if isinstance(error, sqlite3.OperationalError):
@@ -87,6 +105,8 @@ def _explained(error: BaseException, folder: str) -> BaseException | None:
     if isinstance(error, OSError) and error.errno in _NO_SPACE:
         return RunError(f"writing to {folder} failed: {error.strerror}; nothing was kept")
     if isinstance(error, KeyboardInterrupt) and not isinstance(error, Interrupted):
+        if kept:
+            return Interrupted(f"what is finished is kept in {folder}; the same command goes on")
         return Interrupted(f"nothing was kept in {folder}; the same command starts again")
     return None
 

@@ -1,54 +1,87 @@
-"""A temporary file of documents that are read more than once."""
+"""Documents that are read more than once, in numbered files of bounded size."""
 
-import struct
-import tempfile
+import hashlib
 from collections.abc import Callable, Iterator
 
-_HEADER = struct.Struct("<qQ")  # fingerprint, bytes of text
+import tensorflow as tf
+
+from keras_mlm.data.document_split import DocumentSplit, pack_document
+
+# Small enough that a worker that dies loses seconds, large enough that a corpus of 100 GB has no million of files.
+SPLIT_BYTES = 4_000_000
 
 
 class DocumentSpool:
-    """Keeps documents as sentences in an unnamed temporary file, so that a source has to be read only once.
+    """Keeps documents as sentences in files, so that a source has to be read only once.
 
     Choosing a validation half, training a vocabulary and writing records each need a pass over the documents that were
-    kept. The file takes as much disk as the text, has no name, and is gone when the process ends, however it ends.
+    kept; several processes can make it, a split each. The files take as much disk as the text.
 
     Args:
-        folder: str, where the file lies; or `None` for the system's temporary folder. Defaults to `None`.
+        folder: str, an existing folder, local or remote, for the files.
 
     Example:
         ```python
-        with DocumentSpool() as spool:
-            spool.append(17, ["A sentence.", "Another."])
-            for fingerprint, sentences in spool.read():
-                print(fingerprint, sentences)
+        spool = DocumentSpool("data/news/.partial")
+        spool.append(17, ["A sentence.", "Another."], "news.txt, line 1")
+        spool.close()
+        for fingerprint, sentences in spool.read():
+            print(fingerprint, sentences)
         ```
     """
 
-    def __init__(self, folder: str | None = None) -> None:
+    def __init__(self, folder: str) -> None:
+        self.splits: list[DocumentSplit] = []
         self.characters = 0
-        self._file = tempfile.TemporaryFile(dir=folder, buffering=1 << 20)  # noqa: SIM115 (closed by the context)
+        self._folder = folder
+        self._open: list[bytes] = []
+        self._bytes = 0
+        self._place = ""
 
-    def append(self, fingerprint: int, sentences: list[str]) -> None:
-        """Add a document: its fingerprint and its sentences, which hold no line feed."""
-        text = "\n".join(sentences)
-        self.characters += len(text)
-        data = text.encode("utf-8", "surrogatepass")
-        self._file.write(_HEADER.pack(fingerprint, len(data)))
-        self._file.write(data)
+    def append(self, fingerprint: int, sentences: list[str], place: str) -> None:
+        """Add a document.
+
+        Args:
+            fingerprint: int, signed, of 64 bits.
+            sentences: list of str without line feeds.
+            place: str, its source and line, for messages.
+        """
+        if not self._open:
+            self._place = place
+        self._open.append(pack_document(fingerprint, sentences))
+        self._bytes += len(self._open[-1])
+        self.characters += sum(map(len, sentences))
+        if self._bytes >= SPLIT_BYTES:
+            self.close()
+
+    def close(self) -> None:
+        """Write the documents that no file holds yet."""
+        if not self._open:
+            return
+        data = b"".join(self._open)
+        path = tf.io.gfile.join(self._folder, f"documents-{len(self.splits):05d}")
+        with tf.io.gfile.GFile(path, "wb") as file:
+            file.write(data)
+        before = sum(split.characters for split in self.splits)
+        self.splits.append(
+            DocumentSplit(
+                path=path,
+                place=self._place,
+                documents=len(self._open),
+                characters=self.characters - before,
+                digest=hashlib.sha256(data).hexdigest(),
+            )
+        )
+        self._open, self._bytes = [], 0
 
     def read(self, wanted: Callable[[int], bool] | None = None) -> Iterator[tuple[int, list[str]]]:
-        """Yield fingerprints and sentences in order; with `wanted`, of the documents whose fingerprint it accepts."""
-        self._file.seek(0)
-        while header := self._file.read(_HEADER.size):
-            fingerprint, size = _HEADER.unpack(header)
-            if wanted is not None and not wanted(fingerprint):
-                self._file.seek(size, 1)
-            else:
-                yield fingerprint, self._file.read(size).decode("utf-8", "surrogatepass").split("\n")
+        """Yield fingerprints and sentences of all splits in order.
 
-    def __enter__(self) -> "DocumentSpool":
-        return self
+        Args:
+            wanted: callable that tells by its fingerprint whether a document is read. Defaults to `None`, all are.
 
-    def __exit__(self, *_: object) -> None:
-        self._file.close()
+        Returns:
+            Iterator of `(fingerprint, sentences)`.
+        """
+        for split in self.splits:
+            yield from split.read(wanted)

@@ -1,9 +1,15 @@
 """Which documents validate, and what of them training has seen anyway."""
 
 import heapq
-from collections.abc import Iterator
+import json
+from collections.abc import Iterable, Iterator
+
+import tensorflow as tf
 
 from keras_mlm.data.fingerprints import is_telling, normalize
+from keras_mlm.whole_file import write_whole
+
+_FILE = "held_out.json"
 
 # More would make no figure more certain, and evaluation slow; and these documents are held in memory.
 MAX_DOCUMENTS = 2000
@@ -14,8 +20,9 @@ class HeldOut:
     """Chooses the documents with the smallest fingerprints for validation and cleans them of what training contains.
 
     A fingerprint is a hash of the content, so the choice depends neither on the order of documents nor on a seed.
-    It goes in three passes: `offer` every document, then `choose`; `keep` the chosen ones; `compare` every training
-    document. What `remaining` then gives has no sentence of eight words or more in common with training.
+    It goes in three passes: `offer` every document, then `choose`; `keep` the chosen ones; ask for what every training
+    document has `shared` with them, here or where a saved one was loaded, and `leave_out` that. What `remaining` then
+    gives has no sentence of eight words or more in common with training.
 
     Args:
         share: float, the share of documents to hold out, as far as 2,000 documents and 10 million characters.
@@ -67,12 +74,14 @@ class HeldOut:
         self._documents.append(sentences)
         self._sentences.update(filter(is_telling, map(normalize, sentences)))
 
-    def compare(self, sentences: list[str]) -> None:
-        """Mark what a training document shares with the chosen ones."""
-        for sentence in sentences:
-            normalized = normalize(sentence)
-            if normalized in self._sentences:
-                self._seen_in_training.add(normalized)
+    def shared(self, documents: Iterable[list[str]]) -> set[str]:
+        """Return what training documents share with the chosen ones, normalised."""
+        sentences = {normalize(sentence) for document in documents for sentence in document}
+        return sentences & self._sentences
+
+    def leave_out(self, sentences: Iterable[str]) -> None:
+        """Take sentences that `shared` found into account."""
+        self._seen_in_training.update(sentences)
 
     def remaining(self) -> Iterator[list[str]]:
         """Yield the chosen documents without the sentences that training contains, and count these."""
@@ -82,3 +91,18 @@ class HeldOut:
             self.documents_left_out += not unseen
             if unseen:
                 yield unseen
+
+    def save(self, folder: str) -> str:
+        """Write what `in` and `shared` need to `held_out.json` in a folder; return the text written."""
+        text = json.dumps([sorted(self._chosen), sorted(self._sentences)])
+        write_whole(tf.io.gfile.join(folder, _FILE), text)
+        return text
+
+    @classmethod
+    def load(cls, folder: str) -> "HeldOut":
+        """Return one that answers `in` and `shared` as the one that was saved into a folder."""
+        with tf.io.gfile.GFile(tf.io.gfile.join(folder, _FILE)) as file:
+            chosen, sentences = json.loads(file.read())
+        held_out = cls(0)
+        held_out._chosen, held_out._sentences = set(chosen), set(sentences)
+        return held_out

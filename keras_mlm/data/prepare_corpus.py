@@ -1,14 +1,12 @@
 """Documents in, a folder of token records out."""
 
 import collections
-import functools
-import itertools
 import json
 import logging
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Literal
 
-import numpy as np
+import tensorflow as tf
 
 from keras_mlm.data.corpus_folder import finished_corpus, unfinished_corpus
 from keras_mlm.data.document_spool import DocumentSpool
@@ -18,8 +16,10 @@ from keras_mlm.data.fingerprints import FingerprintSet, fingerprint, normalize
 from keras_mlm.data.held_out import HeldOut
 from keras_mlm.data.left_out import LeftOut
 from keras_mlm.data.manifest import Manifest, Split
+from keras_mlm.data.prepare_splits import identity, join_parts, prepare_splits, split_tasks, worker_pool
 from keras_mlm.data.progress import progress_bar
 from keras_mlm.data.record_builder import build_records
+from keras_mlm.data.record_count import RecordCount
 from keras_mlm.data.sentences import split_sentences
 from keras_mlm.data.shard_writer import ShardWriter
 from keras_mlm.data.text_files import describe_paths
@@ -29,6 +29,7 @@ from keras_mlm.tokenizers.annotator import Annotator
 from keras_mlm.tokenizers.learn_vocabulary import learn_vocabulary
 from keras_mlm.tokenizers.vocabulary_file import vocabulary_hash
 from keras_mlm.tokenizers.word_piece_tokenizer import WordPieceTokenizer
+from keras_mlm.whole_file import write_whole
 
 logger = logging.getLogger(__name__)
 
@@ -54,15 +55,20 @@ def prepare_corpus(
     exclude: Sequence[str] = (),
     validation_share: float = 0.05,
     left_out: LeftOut | None = None,
+    workers: int | None = None,
+    runner: str | None = None,
 ) -> Manifest:
     """Prepare documents for pre-training: records of token ids in shards, a vocabulary, and a manifest.
 
     Exact duplicates are dropped first. Then documents are held out for validation by a hash of their content, the
     vocabulary is trained on the others, and sentences of eight words or more that training contains are left out of
-    validation. Memory does not grow with the corpus; a temporary file beside the output takes as much disk as the text.
+    validation. Memory does not grow with the corpus. While it lasts, a folder in the output holds the text once more
+    and the records.
 
-    The same call on a folder that is finished returns at once, without reading a document. A folder that was left
-    unfinished is done again.
+    The text is tokenized split by split, on all cores where there is enough of it; the bytes written depend neither on
+    their number nor on the runner. The same call on a folder that is finished returns at once, without reading a
+    document. On one that was left unfinished by a kill, Ctrl-C or the death of a worker it reads the documents again,
+    keeps the splits that are finished and prepares the others, and those whose text is another one now.
 
     Args:
         documents: iterable of `Document`, read once.
@@ -81,13 +87,17 @@ def prepare_corpus(
         validation_share: float, the share of documents to hold out, at most 2,000 of them. Defaults to `0.05`.
         left_out: `LeftOut` that the documents' reader was given: what it counts as they are read becomes part of the
             manifest, beside the duplicates. Defaults to `None`.
+        workers: int, how many processes tokenize. Defaults to `None`, as many as there are cores and enough text for;
+            an annotator that cannot be sent to them works in one.
+        runner: str, the runner of Apache Beam that does it instead, such as `"DirectRunner"`. Defaults to `None`.
 
     Returns:
         The folder's `Manifest`.
 
     Raises:
         InputError: bad input, too few documents, a vocabulary that cannot be had, or an output with other settings.
-        RunError: what failed on the way, such as a full disk. Nothing half-written is left.
+        RunError: what failed on the way, such as a full disk, or the death of a worker, which the message says the
+            split of. Nothing half-written is left.
 
     Example:
         ```python
@@ -114,43 +124,43 @@ def prepare_corpus(
     if finished is not None:
         logger.info("%s is already prepared with these settings", output)
         return finished
-    tokenizer = None
-    if vocabulary is not None:
-        tokenizer = WordPieceTokenizer(
-            vocabulary, normalization=normalization, lowercase=lowercase, strip_accents=strip_accents
-        )
+    folding: dict[str, Any] = {
+        "normalization": normalization,
+        "lowercase": lowercase,
+        "strip_accents": strip_accents,
+    }
+    tokenizer = None if vocabulary is None else WordPieceTokenizer(vocabulary, **folding)
     excluded = ExcludedSentences(exclude)
     counts: collections.Counter[str] = collections.Counter()
     left_out = left_out or LeftOut()
     held_out = HeldOut(validation_share)
-    with unfinished_corpus(output), DocumentSpool(None if "://" in output else output) as spool:
+    with unfinished_corpus(output) as work:
+        spool = DocumentSpool(work)
         _collect(documents, excluded, held_out, spool, counts, left_out)
         held_out.choose()
-        for _, sentences in spool.read(held_out.__contains__):
-            held_out.keep(sentences)
-        if tokenizer is None:
-            logger.info("Training a vocabulary")
-            report = learn_vocabulary(
-                _vocabulary_texts(spool, held_out),
-                vocabulary_size,
-                exact=exact_size,
-                normalization=normalization,
-                lowercase=lowercase,
-                strip_accents=strip_accents,
-            )
-            tokenizer = WordPieceTokenizer(
-                report.vocabulary, normalization=normalization, lowercase=lowercase, strip_accents=strip_accents
-            )
-        ids = itertools.count()
+        first_ids = _keep_held_out(spool, held_out)
+        with worker_pool(spool.characters, annotator, workers if runner is None else 1) as pool:
+            if tokenizer is None:
+                tokenizer = _with_new_vocabulary(spool, held_out, work, settings, folding)
+            tokenizer.save(work)
+            made_by = [tokenizer.vocabulary_hash, folding, annotator and annotator.name, held_out.save(work)]
+            tasks = split_tasks(spool, first_ids, work, made_by)
+            prepare_splits(tasks, work, annotator, pool, runner)
+        token_dtype = token_dtype_for(tokenizer.vocabulary_size)
         tags: dict[str, int] = {}
-        build = functools.partial(build_records, tokenizer=tokenizer, annotator=annotator, tags=tags)
-        training = _write(_training_documents(spool, held_out), ids, output, "training", tokenizer, build, counts)
-        validation = _write(held_out.remaining(), ids, output, "validation", tokenizer, build, counts)
+        with ShardWriter(output, "training", token_dtype) as writer:
+            training, counts["training_unknown_tokens"], seen = join_parts(tasks, writer, token_dtype, tags)
+        held_out.leave_out(seen)
+        records = build_records(
+            enumerate(held_out.remaining(), first_ids[-1]), tokenizer, annotator=annotator, tags=tags
+        )
+        with ShardWriter(output, "validation", token_dtype) as writer:
+            validation, counts["validation_unknown_tokens"] = _write(records, writer, tokenizer.unk_token_id)
         counts["validation_sentences_left_out"] = held_out.sentences_left_out
         counts["validation_documents_left_out"] = held_out.documents_left_out
         tokenizer.save(output)
         manifest = Manifest(
-            token_dtype=token_dtype_for(tokenizer.vocabulary_size),
+            token_dtype=token_dtype,
             vocabulary_size=tokenizer.vocabulary_size,
             vocabulary_hash=tokenizer.vocabulary_hash,
             normalization=normalization,
@@ -193,7 +203,8 @@ def _collect(
                 continue
             counts["documents"] += 1
             held_out.offer(key, sum(map(len, sentences)))
-            spool.append(key, sentences)
+            spool.append(key, sentences, f"{document.source}, line {document.line}")
+    spool.close()
     seen.close()
     counts.update(left_out.counts)
     if counts["documents"] < 2:
@@ -204,6 +215,23 @@ def _collect(
             f"{f' besides {others:,} duplicate, excluded or bad ones' if others else ''}, and two are the least: "
             "put a blank line between documents, or give more text"
         )
+
+
+def _with_new_vocabulary(
+    spool: DocumentSpool, held_out: HeldOut, work: str, settings: dict[str, Any], folding: dict[str, Any]
+) -> WordPieceTokenizer:
+    """Return the tokenizer of a vocabulary trained on the documents, or the one that an earlier attempt had trained."""
+    path = tf.io.gfile.join(work, "trained_on")
+    trained_on = identity(settings, [split.digest for split in spool.splits])
+    if tf.io.gfile.exists(path) and tf.io.gfile.GFile(path).read() == trained_on:
+        return WordPieceTokenizer.load(work)
+    logger.info("Training a vocabulary")
+    size, exact = settings["vocabulary_size"], settings["exact_size"]
+    report = learn_vocabulary(_vocabulary_texts(spool, held_out), size, exact=exact, **folding)
+    tokenizer = WordPieceTokenizer(report.vocabulary, **folding)
+    tokenizer.save(work)
+    write_whole(path, trained_on)
+    return tokenizer
 
 
 def _vocabulary_texts(spool: DocumentSpool, held_out: HeldOut) -> Iterator[str]:
@@ -218,32 +246,25 @@ def _vocabulary_texts(spool: DocumentSpool, held_out: HeldOut) -> Iterator[str]:
                 yield sentence[start : start + VOCABULARY_PIECE]
 
 
-def _training_documents(spool: DocumentSpool, held_out: HeldOut) -> Iterator[list[str]]:
-    with progress_bar("Tokenizing", spool.characters, "characters") as bar:
-        for _, sentences in spool.read(lambda key: key not in held_out):
-            held_out.compare(sentences)
-            yield sentences
-            bar.update(sum(map(len, sentences)))
+def _keep_held_out(spool: DocumentSpool, held_out: HeldOut) -> list[int]:
+    """Hold the chosen documents; return the id of each split's first training document, and the one after the last."""
+    first_ids = [0]
+    for split in spool.splits:
+        chosen = 0
+        for _, sentences in split.read(held_out.__contains__):
+            held_out.keep(sentences)
+            chosen += 1
+        first_ids.append(first_ids[-1] + split.documents - chosen)
+    return first_ids
 
 
-def _write(
-    documents: Iterator[list[str]],
-    ids: Iterator[int],
-    folder: str,
-    split: str,
-    tokenizer: WordPieceTokenizer,
-    build: Callable[[Iterable[tuple[int, list[str]]]], Iterator[TokenRecord]],
-    counts: collections.Counter[str],
-) -> Split:
-    # A document's id is taken when it is read, so the ids of a split are in the order of its documents.
-    sentences = unknown = found = 0
-    last = -1
-    with ShardWriter(folder, split, token_dtype_for(tokenizer.vocabulary_size)) as writer:
-        for record in build((next(ids), document) for document in documents):
-            writer.write(record)
-            found += record.document_id != last
-            last = record.document_id
-            sentences += int(np.count_nonzero(record.sentence_starts))
-            unknown += int(np.count_nonzero(record.token_ids == tokenizer.unk_token_id))
-    counts[f"{split}_unknown_tokens"] = unknown
-    return Split(found, sentences, sum(shard.tokens for shard in writer.shards), writer.shards)
+def _write(records: Iterable[TokenRecord], writer: ShardWriter, unk_token_id: int) -> tuple[Split, int]:
+    """Write all records; return what they are, and how many of their tokens are [UNK]."""
+    count = RecordCount(unk_token_id)
+    for record in records:
+        writer.write(record)
+        count.add(record)
+    writer.close()
+    return Split(
+        count.documents, count.sentences, sum(shard.tokens for shard in writer.shards), writer.shards
+    ), count.unknown_tokens

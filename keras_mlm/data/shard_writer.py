@@ -44,7 +44,10 @@ class ShardWriter:
 
     def write(self, record: TokenRecord) -> None:
         """Append one record."""
-        data = serialize_record(record, self._token_dtype)
+        self.write_serialized(serialize_record(record, self._token_dtype), len(record.token_ids))
+
+    def write_serialized(self, data: bytes, tokens: int) -> None:
+        """Append a record that is serialized already, and has so many tokens."""
         if self._writer is not None and self._bytes + len(data) > self._shard_bytes:
             self.close()
         if self._writer is None:
@@ -52,7 +55,7 @@ class ShardWriter:
             self._writer = tf.io.TFRecordWriter(self._path + ".partial")
         self._writer.write(data)
         self._bytes += len(data)
-        self._lengths[len(record.token_ids)] += 1
+        self._lengths[tokens] += 1
 
     def close(self) -> None:
         """Finish the open shard, if there is one."""

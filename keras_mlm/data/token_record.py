@@ -90,8 +90,8 @@ def read_records(path: str, token_dtype: str) -> Iterator[TokenRecord]:
     """
     count = 0
     try:
-        for data in _serialized_records(path):
-            yield _parse_record(data, token_dtype)
+        for data in read_serialized_records(path):
+            yield parse_record(data, token_dtype)
             count += 1
     except tf.errors.NotFoundError:
         raise InputError(f"{path} is missing: prepare the corpus again") from None
@@ -99,7 +99,8 @@ def read_records(path: str, token_dtype: str) -> Iterator[TokenRecord]:
         raise damaged_shard(path, count) from error
 
 
-def _serialized_records(path: str) -> Iterator[bytes]:
+def read_serialized_records(path: str) -> Iterator[bytes]:
+    """Yield the records of a TFRecord file as they lie in it."""
     records, count = tf.data.TFRecordDataset(path), 0
     try:
         # Handing over records one by one costs several times as much as parsing them.
@@ -117,7 +118,8 @@ def damaged_shard(path: str, record: int | None = None) -> InputError:
     return InputError(f"{path} is damaged{where}: remove manifest.json from its folder and prepare the corpus again")
 
 
-def _parse_record(data: bytes, token_dtype: str) -> TokenRecord:
+def parse_record(data: bytes, token_dtype: str) -> TokenRecord:
+    """Return the record that `serialize_record` made bytes of; what is none raises `ValueError` or `LookupError`."""
     try:
         feature = tf.train.Example.FromString(data).features.feature
     except Exception as error:  # protobuf's DecodeError, without naming a module this package does not depend on

@@ -1,6 +1,5 @@
 import pytest
 
-from keras_mlm.data.document_spool import DocumentSpool
 from keras_mlm.data.fingerprints import FingerprintSet, fingerprint, is_telling, normalize
 
 
@@ -39,15 +38,3 @@ def test_a_set_of_fingerprints():
     values = [0, 1, -1, 2**63 - 1, -(2**63)]
     assert [seen.add(value) for value in [*values, *values]] == [True] * 5 + [False] * 5
     seen.close()
-
-
-def test_a_spool_gives_back_what_it_took(tmp_path):
-    documents = [(7, ["one", "Zwei ä"]), (-3, ["中文。"]), (2**62, ["x" * 100_000, "y"]), (0, [""])]
-    with DocumentSpool(str(tmp_path)) as spool:
-        for key, sentences in documents:
-            spool.append(key, sentences)
-        assert list(spool.read()) == documents
-        assert list(spool.read(lambda key: key in (-3, 0))) == [documents[1], documents[3]]
-        assert list(spool.read()) == documents
-        assert spool.characters == 9 + 1 + 3 + 100_002
-        assert list(tmp_path.iterdir()) == []

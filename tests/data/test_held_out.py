@@ -41,14 +41,21 @@ def test_large_corpora_hold_out_a_smaller_share(monkeypatch):
     assert choose(range(1000), characters=1000) == [0]
 
 
-def test_what_training_contains_is_left_out():
+def test_what_training_contains_is_left_out(tmp_path):
     held_out = HeldOut(0.5)
     held_out.keep([LONG, "Short one.", "This one, which nobody has seen before, stays in place."])
     held_out.keep([LONG.upper()])
     held_out.keep(["我们在学习中文，天天学习。", "好。"])
-    held_out.compare(["Other.", "this  sentence has more words than EIGHT of them."])
-    held_out.compare(["Short one."])
-    held_out.compare(["好。", "我们在学习中文，天天学习。"])
+    held_out.save(str(tmp_path))
+    elsewhere = HeldOut.load(str(tmp_path))  # what training has is found in other processes
+    documents = [
+        ["Other.", "this  sentence has more words than EIGHT of them."],
+        ["Short one."],
+        ["好。", "我们在学习中文，天天学习。"],
+    ]
+    assert len(elsewhere.shared(documents)) == 2
+    held_out.leave_out(elsewhere.shared(documents[:2]))
+    held_out.leave_out(elsewhere.shared(documents[2:]))
     assert list(held_out.remaining()) == [
         ["Short one.", "This one, which nobody has seen before, stays in place."],
         ["好。"],
@@ -77,3 +84,16 @@ def test_exclusions_that_would_do_nothing_are_refused(write_text):
         ExcludedSentences([write_text("bad.txt", b"a\xff")])
     with pytest.raises(InputError, match="does not exist"):
         ExcludedSentences(["nowhere.txt"])
+
+
+def test_a_saved_choice_is_the_same_choice(tmp_path):
+    held_out = HeldOut(0.5)
+    for fingerprint in range(-5, 5):
+        held_out.offer(fingerprint, 10)
+    held_out.choose()
+    held_out.keep([LONG[:-1] + "\ud800."])
+    text = held_out.save(str(tmp_path))
+    loaded = HeldOut.load(str(tmp_path))
+    assert [key for key in range(-5, 5) if key in loaded] == list(range(-5, 0))
+    assert loaded.shared([[LONG[:-1] + "\ud800."]]) == held_out.shared([[LONG[:-1] + "\ud800."]]) != set()
+    assert loaded.save(str(tmp_path)) == text
