@@ -155,7 +155,7 @@ def test_what_is_left_out_is_counted_and_shown(vocabulary, tmp_path, write_text)
                 "unreadable_documents": 1}  # fmt: skip
     assert expected.items() <= manifest.counts.items()
     assert Manifest.load(str(tmp_path / "data")).samples == {
-        "duplicate_documents": [f"{path}, line 3: one.", f"{path}, line 6: ONE.", f"{path}, line 7: two."],
+        "duplicate_documents": [f"{path}, line {line}" for line in (3, 6, 7, 8)],
         "empty_documents": [f"{path}, line 5: no text"],
         "unreadable_documents": [
             f"{path}, line 10: not JSON: Expecting property name enclosed in double quotes at character 2"
@@ -340,7 +340,7 @@ def test_the_recipe_end_to_end(write_text, make_documents, tmp_path):
     arguments = ["--text", path, "--output", str(tmp_path / "data"), "--vocabulary-size", "100"]
     done = run_recipe(*arguments)
     assert done.returncode == 0, done.stderr
-    assert "Read 50 documents; left out 0 duplicates" in done.stdout
+    assert "Read 50 documents and kept 50.\nDuplicate documents: 0\n" in done.stdout
     metrics = json.loads((tmp_path / "data" / "metrics.json").read_text())
     assert metrics["documents"] == 50
     assert metrics["vocabulary_size"] == 100
