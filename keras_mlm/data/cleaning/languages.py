@@ -1,6 +1,7 @@
 """Leaves out documents in other languages."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from typing import Literal
 
 from keras_mlm.data.documents import Document
 from keras_mlm.data.left_out import LeftOut, start_of
@@ -10,9 +11,12 @@ from keras_mlm.errors import InputError
 _CHARACTERS = 2000
 # Less says too little: whatever seems foreign in it is kept.
 _FEWEST_LETTERS = 20
-_CONFIDENCE = 0.9
-# What a language model finds in numbers and markup, and what it says where it does not know.
-_NO_LANGUAGE = ("zxx", "und")
+# From this probability on that a text is in none of the languages, it is left out; below the other, it surely is in one.
+_FOREIGN, _OWN = 0.9, 0.1
+# What is found in numbers and markup.
+_NO_LANGUAGE = "zxx"
+# Written Chinese seldom tells which Chinese it is.
+_CHINESE = ("zh", "yue", "wuu")
 
 
 class LanguageFilter:
@@ -26,7 +30,7 @@ class LanguageFilter:
 
     Example:
         ```python
-        LanguageFilter(["en"]).language_of("The cat sat on the mat and looked at us.")  # "en"
+        LanguageFilter(["en"]).judge("Der Hund liegt vor der Tür und schläft.")  # ("foreign", "de")
         ```
 
     References:
@@ -38,20 +42,29 @@ class LanguageFilter:
             from py3langid.langid import MODEL_FILE, LanguageIdentifier
         except ImportError:
             raise InputError("languages are told by py3langid: pip install 'keras-mlm[cleaning]'") from None
-        self._identifier = LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True, min_confidence=_CONFIDENCE)
-        known = sorted({*self._identifier.labels} - {*_NO_LANGUAGE})
+        self._identifier = LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
+        known = sorted({*self._identifier.labels} - {_NO_LANGUAGE})
         for language in languages:
             if language not in known:
                 raise InputError(f"no language {language!r} is known: there are {', '.join(known)}")
-        self._languages = frozenset(languages)
+        self._languages = frozenset([*languages, *(_CHINESE if "zh" in languages else ())])
 
-    def language_of(self, text: str) -> str | None:
-        """Return the code of a text's language; `None` where the text is too short or too mixed to tell."""
+    def judge(self, text: str) -> tuple[Literal["own", "foreign", "unknown"], str]:
+        """Return whether a text is in one of the languages, and its most likely language.
+
+        Args:
+            text: str, of which the first 2,000 characters decide.
+
+        Returns:
+            `"own"`, `"foreign"`, or `"unknown"` where the text is too short or too mixed to tell; and a code.
+        """
         start = text[:_CHARACTERS]
-        if sum(map(str.isalpha, start)) < _FEWEST_LETTERS:
-            return None
-        language = self._identifier.classify(start)[0]
-        return None if language in _NO_LANGUAGE else str(language)
+        shares = dict(self._identifier.rank(start))
+        language = str(max(shares, key=shares.__getitem__))
+        foreign = 1 - sum(shares[own] for own in self._languages)
+        if sum(map(str.isalpha, start)) < _FEWEST_LETTERS or language == _NO_LANGUAGE or _OWN < foreign < _FOREIGN:
+            return "unknown", language
+        return ("own" if foreign <= _OWN else "foreign"), language
 
     def keep(self, documents: Iterable[Document], left_out: LeftOut) -> Iterator[Document]:
         """Leave out documents in other languages, counted as `"foreign_documents"`.
@@ -63,10 +76,9 @@ class LanguageFilter:
             left_out: `LeftOut` that counts.
         """
         for document in documents:
-            language = self.language_of(document.text)
-            if language is None:
-                left_out.add("documents_kept_in_unknown_language", document.place, start_of(document.text))
-            elif language not in self._languages:
-                left_out.add("foreign_documents", f"{document.place}, {language}", start_of(document.text))
-                continue
-            yield document
+            verdict, language = self.judge(document.text)
+            if verdict != "own":
+                reason = "foreign_documents" if verdict == "foreign" else "documents_kept_in_unknown_language"
+                left_out.add(reason, f"{document.place}, {language}", start_of(document.text))
+            if verdict != "foreign":
+                yield document
