@@ -8,7 +8,7 @@ from keras_mlm.data.left_out import LeftOut, start_of
 from keras_mlm.errors import InputError
 
 # A document's language is told from its beginning.
-_CHARACTERS = 2000
+_CHARACTERS = 500
 # Less says too little: whatever seems foreign in it is kept.
 _FEWEST_LETTERS = 20
 # From this probability on that a text is in none of the languages, it is left out; below the other, it surely is in one.
@@ -53,7 +53,7 @@ class LanguageFilter:
         """Return whether a text is in one of the languages, and its most likely language.
 
         Args:
-            text: str, of which the first 2,000 characters decide.
+            text: str, of which the first 500 characters decide.
 
         Returns:
             `"own"`, `"foreign"`, or `"unknown"` where the text is too short or too mixed to tell; and a code.
