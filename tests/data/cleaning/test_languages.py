@@ -47,7 +47,9 @@ def test_what_is_kept(english_and_chinese):
     kept = [document.text for document in english_and_chinese.keep(documents, left_out)]
     assert kept == [TEXTS["en"], TEXTS["zh"], *SHORT]
     assert left_out.counts == {"foreign_documents": 5, "documents_kept_in_unknown_language": 6}
-    assert english_and_chinese.judge("Taxes are 税收 and laws are 法律, say we 我们 of Peking 北京大学.")[0] != "foreign"
+    assert (
+        english_and_chinese.judge("Taxes are 税收 and laws are 法律, say we 我们 of Peking 北京大学.")[0] != "foreign"
+    )
     assert left_out.places["foreign_documents"][2] == "a, line 5, de"
 
 
