@@ -1,10 +1,10 @@
 from keras_mlm.config import BertConfig as BertConfig
 from keras_mlm.config import PretrainingConfig as PretrainingConfig
+from keras_mlm.data.cleaning.cleaning import Cleaning as Cleaning
 from keras_mlm.data.docstrings import read_docstrings as read_docstrings
 from keras_mlm.data.documents import read_documents as read_documents
 from keras_mlm.data.labelled_batches import labelled_batches as labelled_batches
 from keras_mlm.data.labelled_texts import read_labelled_texts as read_labelled_texts
-from keras_mlm.data.cleaning.cleaning import Cleaning as Cleaning
 from keras_mlm.data.left_out import LeftOut as LeftOut
 from keras_mlm.data.prepare_corpus import prepare_corpus as prepare_corpus
 from keras_mlm.data.pretraining_dataset import PretrainingDataset as PretrainingDataset

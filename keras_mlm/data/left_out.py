@@ -31,7 +31,7 @@ class LeftOut:
         """Let reasons that may not occur be counted as 0.
 
         Args:
-            reasons: str, as of `add`.
+            *reasons: str, as of `add`.
         """
         for reason in reasons:
             self.counts.setdefault(reason, 0)

@@ -211,8 +211,8 @@ def _collect(
         others += counts["unreadable_documents"] + counts["empty_documents"]
         raise InputError(
             f"found {counts['documents']} document{'s' * (counts['documents'] != 1)}"
-            f"{f' besides {others:,} duplicate, excluded, filtered or bad ones' if others else ''}, and two are the "
-            "least: put a blank line between documents, or give more text"
+            f"{f' besides {others:,} duplicate, excluded, filtered or bad ones' if others else ''}"
+            ", and two are the least: put a blank line between documents, or give more text"
         )
 
 

@@ -11,7 +11,7 @@ from keras_mlm.errors import InputError
 _CHARACTERS = 500
 # Less says too little: whatever seems foreign in it is kept.
 _FEWEST_LETTERS = 20
-# From this probability on that a text is in none of the languages, it is left out; below the other, it surely is in one.
+# With such a probability of being in none of the languages, a text is left out, or surely is in one of them.
 _FOREIGN, _OWN = 0.9, 0.1
 # What is found in numbers and markup.
 _NO_LANGUAGE = "zxx"

@@ -69,7 +69,8 @@ def test_every_stage_is_counted_and_the_manifest_holds_no_text(vocabulary, tmp_p
     manifest = prepare_corpus(documents, folder, vocabulary=vocabulary, cleaning=Cleaning(
         **{**vars(cleaning), "languages": []}), left_out=left_out)  # fmt: skip
     expected = {"documents_read": 38, "documents": 33, "redacted_emails": 2, "short_documents": 1, "long_documents": 1,
-                "duplicate_documents": 2, "near_duplicate_documents": 1, "repeated_lines": 1, "emptied_documents": 0}  # fmt: skip
+                "duplicate_documents": 2, "near_duplicate_documents": 1, "repeated_lines": 1,
+                "emptied_documents": 0}  # fmt: skip
     assert {name: manifest.counts[name] for name in expected} == expected
     written = (tmp_path / "data" / "manifest.json").read_text()
     assert Manifest.load(folder).samples["redacted_emails"] == [f"{path}, line {line}" for line in (151, 154)]

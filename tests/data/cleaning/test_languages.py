@@ -59,7 +59,7 @@ def test_the_beginning_decides(english_and_chinese):
 
 
 def test_codes_that_are_none():
-    with pytest.raises(InputError, match="no language 'chinese' is known: there are .*de.*, en, .*zh"):
+    with pytest.raises(InputError, match=r"no language 'chinese' is known: there are .*de.*, en, .*zh"):
         LanguageFilter(["en", "chinese"])
     with pytest.raises(InputError, match="'zxx'"):
         LanguageFilter(["zxx"])
