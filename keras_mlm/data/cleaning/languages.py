@@ -1,14 +1,15 @@
 """Leaves out documents in other languages."""
 
+import functools
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Literal
+from typing import Any, Literal
 
 from keras_mlm.data.documents import Document
 from keras_mlm.data.left_out import LeftOut, start_of
 from keras_mlm.errors import InputError
 
-# A document's language is told from its beginning.
-_CHARACTERS = 500
+# A document's language is told from so much of its beginning, which may be a motto, and of its middle.
+_CHARACTERS = 1000
 # Less says too little: whatever seems foreign in it is kept.
 _FEWEST_LETTERS = 20
 # With such a probability of being in none of the languages, a text is left out, or surely is in one of them.
@@ -17,6 +18,15 @@ _FOREIGN, _OWN = 0.9, 0.1
 _NO_LANGUAGE = "zxx"
 # Written Chinese seldom tells which Chinese it is.
 _CHINESE = ("zh", "yue", "wuu")
+
+
+@functools.cache
+def _identifier() -> Any:
+    try:
+        from py3langid.langid import MODEL_FILE, LanguageIdentifier
+    except ImportError:
+        raise InputError("languages are told by py3langid: pip install 'keras-mlm[cleaning]'") from None
+    return LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
 
 
 class LanguageFilter:
@@ -38,11 +48,7 @@ class LanguageFilter:
     """
 
     def __init__(self, languages: Sequence[str]) -> None:
-        try:
-            from py3langid.langid import MODEL_FILE, LanguageIdentifier
-        except ImportError:
-            raise InputError("languages are told by py3langid: pip install 'keras-mlm[cleaning]'") from None
-        self._identifier = LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
+        self._identifier = _identifier()
         known = sorted({*self._identifier.labels} - {_NO_LANGUAGE})
         for language in languages:
             if language not in known:
@@ -53,16 +59,17 @@ class LanguageFilter:
         """Return whether a text is in one of the languages, and its most likely language.
 
         Args:
-            text: str, of which the first 500 characters decide.
+            text: str, of which a thousand characters at the beginning and in the middle decide.
 
         Returns:
             `"own"`, `"foreign"`, or `"unknown"` where the text is too short or too mixed to tell; and a code.
         """
-        start = text[:_CHARACTERS]
-        shares = dict(self._identifier.rank(start))
+        middle = max(_CHARACTERS, len(text) // 2)
+        looked_at = text[:_CHARACTERS] + text[middle : middle + _CHARACTERS]
+        shares = dict(self._identifier.rank(looked_at))
         language = str(max(shares, key=shares.__getitem__))
         foreign = 1 - sum(shares[own] for own in self._languages)
-        if sum(map(str.isalpha, start)) < _FEWEST_LETTERS or language == _NO_LANGUAGE or _OWN < foreign < _FOREIGN:
+        if sum(map(str.isalpha, looked_at)) < _FEWEST_LETTERS or language == _NO_LANGUAGE or _OWN < foreign < _FOREIGN:
             return "unknown", language
         return ("own" if foreign <= _OWN else "foreign"), language
 

@@ -45,6 +45,8 @@ _PHONES = tuple(
         (_BEGINS, r"(?:1[-. ])?(?:\([2-9]\d{2}\)[ -]?|[2-9]\d{2}[-.])\d{3}[-.]\d{4}", "US"),
     )
 )
+# Every number that is looked for has seven digits at least, and most lines have not.
+_NUMBER = re.compile(r"\d(?:[ ./()（）-]{0,2}\d){6}")
 _HAN = re.compile("[\u3400-\u9fff]")
 
 
@@ -68,19 +70,21 @@ def redact(text: str, kinds: Sequence[str]) -> tuple[str, list[tuple[str, str]]]
         ```
     """
     found: list[tuple[str, str]] = []
-    chinese = _HAN.search(text) is not None
+    original = text
 
     def replace_by(kind: str, wanted: Callable[[str], bool]) -> Callable[[re.Match[str]], str]:
         def replacement(match: re.Match[str]) -> str:
             if not wanted(match[0]):
                 return match[0]
             found.append((kind, match[0]))
-            return WORDS[kind][chinese]
+            return WORDS[kind][_HAN.search(original) is not None]
 
         return replacement
 
     if "emails" in kinds and ("@" in text or "＠" in text):
         text = _EMAIL.sub(replace_by("emails", lambda _: True), text)
+    if _NUMBER.search(text) is None:
+        return text, found
     if "cn_ids" in kinds:
         text = _CN_ID.sub(replace_by("cn_ids", lambda number: is_chinese_id(_without_separators(number))), text)
     if "bank_cards" in kinds:

@@ -53,7 +53,10 @@ def test_what_is_kept(english_and_chinese):
     assert left_out.places["foreign_documents"][2] == "a, line 5, de"
 
 
-def test_the_beginning_decides(english_and_chinese):
+def test_the_beginning_and_the_middle_decide(english_and_chinese):
+    motto = TEXTS["de"] * 10
+    assert english_and_chinese.judge(motto)[0] == "foreign"
+    assert english_and_chinese.judge(motto + TEXTS["en"] * 100)[0] != "foreign"
     long = TEXTS["en"] * 1000
     assert LanguageFilter(["zh"]).judge(long + TEXTS["zh"] * 2000) == ("foreign", "en")
 
