@@ -23,6 +23,7 @@ _MODULES = {
     "prepare_corpus": "keras_mlm.data.prepare_corpus",
     "read_documents": "keras_mlm.data.documents",
     "read_docstrings": "keras_mlm.data.docstrings",
+    "Cleaning": "keras_mlm.data.cleaning.cleaning",
     "LeftOut": "keras_mlm.data.left_out",
     "PretrainingDataset": "keras_mlm.data.pretraining_dataset",
     "CorpusInspection": "keras_mlm.inspection.corpus_inspection",

@@ -1,5 +1,6 @@
 from keras_mlm.config import BertConfig as BertConfig
 from keras_mlm.config import PretrainingConfig as PretrainingConfig
+from keras_mlm.data.cleaning.cleaning import Cleaning as Cleaning
 from keras_mlm.data.docstrings import read_docstrings as read_docstrings
 from keras_mlm.data.documents import read_documents as read_documents
 from keras_mlm.data.labelled_batches import labelled_batches as labelled_batches

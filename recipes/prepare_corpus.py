@@ -14,6 +14,12 @@ def prepare_corpus(
     init: str | None = None,
     new_words: str | None = None,
     annotator: str | None = None,
+    redact: list[Literal["emails", "phones", "cn_ids", "bank_cards"]] | None = None,
+    min_characters: int = 1,
+    max_characters: int | None = None,
+    languages: list[str] | None = None,
+    drop_repeats: Literal["documents", "lines"] = "documents",
+    drop_near_repeats: float | None = None,
     exclude: list[str] | None = None,
     normalization: Literal["fast", "bert"] = "fast",
     cased: bool = False,
@@ -25,13 +31,13 @@ def prepare_corpus(
     """Prepare text for pre-training.
 
     Files are UTF-8. In plain text a blank line ends a document, and a line is a sentence or a paragraph; in .jsonl,
-    .csv and .tsv a row is a document. Each may be packed as .gz or .xz. Exact duplicates are left out, and one document
-    in twenty is held out for validation. The same command on a finished folder returns at once, and on one that was
-    stopped goes on.
+    .csv, .tsv and .parquet a row is a document. All but the last may be packed as .gz or .xz. Exact duplicates are left
+    out, and one document in twenty is held out for validation. The same command on a finished folder returns at once,
+    and on one that was stopped goes on.
 
     Args:
         text: Files, folders and patterns such as 'corpus/*.jsonl.gz'; - is standard input: plain text, or JSONL with
-            --field.
+            --field. Parquet needs the extra "parquet".
         output: The folder to write.
         vocabulary_size: Train a vocabulary of exactly this many tokens.
         vocabulary: Use this vocabulary instead, a file with one token a line.
@@ -40,12 +46,23 @@ def prepare_corpus(
         new_words: A file of words of your field, one a line, that become tokens of their own; with --init.
         annotator: Who says where words begin, and of what kind they are: rjieba, for Chinese, or the folder of a tagger
             that finetune_tagger.py wrote. By default a Chinese character is a word.
+        redact: What becomes words, such as "email address" or 电子邮箱, which are ordinary text to a tokenizer: emails,
+            phones (as far as they can have been assigned), cn_ids (Chinese ID numbers) and bank_cards, these two where
+            date and check digits are right. Several may be named.
+        min_characters: Leave out documents that are shorter.
+        max_characters: Leave out documents that are longer.
+        languages: Leave out documents in other languages than these, such as: en zh. What is too short or too mixed to
+            tell is kept and counted.
+        drop_repeats: Exact copies of documents are left out in any case; "lines" leaves out lines too that were there
+            before, if they have eight words or more.
+        drop_near_repeats: Leave out documents that share such a part of their runs of five words, or of five Chinese
+            characters, with an earlier one: 0.8 is a good measure.
         exclude: Files of evaluation sets; documents that contain a sentence of theirs are left out.
         normalization: "fast" for a vocabulary of your own, "bert" for one that came with a Google or Hugging Face BERT.
         cased: Tell upper from lower case.
-        field: What holds the text of a row: an entry of JSONL, "text" by default, or a column of CSV and TSV by its
-            name in the first line, or by its number where that line has no names. With it folders are searched for .csv
-            and .tsv too.
+        field: What holds the text of a row: an entry of JSONL, "text" by default, a column of Parquet, or one of CSV
+            and TSV by its name in the first line, or by its number where that line has no names. With it folders are
+            searched for .csv, .tsv and .parquet too.
         errors: What to do about bytes that are not UTF-8 and rows that cannot be read: "strict" stops, "replace" puts
             a sign in the place of such bytes, "skip" leaves out such documents and counts them.
         workers: How many processes tokenize: by default as many as there are cores and enough text for. It changes
@@ -55,6 +72,7 @@ def prepare_corpus(
     import time
 
     from keras_mlm.config import dump_json
+    from keras_mlm.data.cleaning.cleaning import Cleaning
     from keras_mlm.data.documents import read_documents
     from keras_mlm.data.left_out import LeftOut
     from keras_mlm.data.text_files import describe_paths
@@ -69,6 +87,14 @@ def prepare_corpus(
         raise InputError(f"--workers {workers}: one is the least")
     if new_words is not None and init is None:
         raise InputError("--new-words adds to the vocabulary of a model: give --init too")
+    cleaning = Cleaning(
+        redact=redact or [],
+        min_characters=min_characters,
+        max_characters=max_characters,
+        languages=languages or [],
+        drop_repeated_lines=drop_repeats == "lines",
+        drop_near_repeats=drop_near_repeats,
+    )
     left_out = LeftOut()
     documents = read_documents(text, field=field, errors=errors, left_out=left_out)
     sources: dict[str, Any] = {"text": describe_paths(text, tables=field is not None), "errors": errors}
@@ -100,12 +126,13 @@ def prepare_corpus(
         vocabulary_size=vocabulary_size or 0,
         **folding,
         annotator=words_by,
+        cleaning=cleaning,
         exclude=exclude or [],
         left_out=left_out,
         workers=workers,
         runner=runner,
     )
-    print(report(manifest))
+    print(report(manifest, left_out.samples or manifest.samples))
     metrics = tf.io.gfile.join(output, "metrics.json")
     if not tf.io.gfile.exists(metrics):
         figures: dict[str, float] = {f"{name}_tokens": split.tokens for name, split in manifest.splits.items()}
@@ -132,17 +159,14 @@ def annotator_from(name: str) -> Any:
     return Annotator(f"tagger {weights_hash(tagger)[:16]}", tagger.annotate)
 
 
-def report(manifest: Any) -> str:
-    """Return what a preparation counted, in a few lines."""
+def report(manifest: Any, samples: dict[str, list[str]]) -> str:
+    """Return what a preparation counted, in a few lines, with samples of what was left out or changed."""
+    from keras_mlm.inspection.left_out_text import left_out_text
+
     counts, asked = manifest.counts, manifest.settings["vocabulary_size"]
     lines = [
-        f"Read {counts['documents_read']:,} documents; left out {counts['duplicate_documents']:,} duplicates and "
-        f"{counts['excluded_documents']:,} with excluded sentences.",
-        *(
-            f"{reason.replace('_', ' ').capitalize()}: {counts[reason]:,}, {'such as' if counts[reason] > 3 else 'in'} "
-            + "; ".join(samples)
-            for reason, samples in manifest.samples.items()
-        ),
+        f"Read {counts['documents_read']:,} documents and kept {counts['documents']:,}.",
+        *left_out_text(counts, samples),
         f"Vocabulary of {manifest.vocabulary_size:,} tokens"
         + (f" of the {asked:,} asked for." if asked > manifest.vocabulary_size else "."),
     ]

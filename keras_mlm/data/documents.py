@@ -1,10 +1,11 @@
-"""Streams documents out of text files, a blank line between them, and out of JSONL, CSV and TSV, a row each."""
+"""Streams documents out of text files, a blank line between them, and out of JSONL, tables and Parquet, a row each."""
 
 import dataclasses
 import logging
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Literal
 
+from keras_mlm.data.file_rows import row_word
 from keras_mlm.data.left_out import LeftOut
 from keras_mlm.data.row_texts import DEFAULT_FIELD, UNSUITABLE, has_rows, read_row_texts
 from keras_mlm.data.text_files import list_files, read_lines
@@ -22,7 +23,7 @@ class Document:
 
     Args:
         source: str, the file.
-        line: int, number of its first line in the file, from 1.
+        line: int, number of its first line in the file, from 1; in Parquet that of its row.
         lines: list of str, a sentence or a paragraph each; none is blank.
     """
 
@@ -35,6 +36,11 @@ class Document:
         """The lines, joined by line feeds."""
         return "\n".join(self.lines)
 
+    @property
+    def place(self) -> str:
+        """Where it begins: `"news.txt, line 3"`; in Parquet the number is that of a row."""
+        return f"{self.source}, {row_word(self.source)} {self.line}"
+
 
 def read_documents(
     paths: Sequence[str],
@@ -46,10 +52,10 @@ def read_documents(
     """Stream the documents of files, folders, patterns and standard input; no file is ever held in memory as a whole.
 
     In plain text a blank line ends a document; every other line is a sentence or a paragraph. In `.jsonl` (`.ndjson`,
-    `.json`), `.csv` and `.tsv` every row is a document, whose blank lines are nothing special. Each may be packed as
-    `.gz` or `.xz`. Text is UTF-8, with or without a byte order mark, with any line ends. Folders are searched for
-    `.txt`, `.jsonl`, `.gz` and `.xz` files in sorted order, where a field is named for `.csv` and `.tsv` too, hidden
-    ones left out. A document longer than 1,048,576 characters is cut into several.
+    `.json`), `.csv`, `.tsv` and `.parquet` every row is a document, whose blank lines are nothing special. All but
+    Parquet may be packed as `.gz` or `.xz`. Text is UTF-8, with or without a byte order mark, with any line ends.
+    Folders are searched for `.txt`, `.jsonl`, `.gz` and `.xz` files in sorted order, where a field is named for `.csv`,
+    `.tsv` and `.parquet` too, hidden ones left out. A document longer than 1,048,576 characters is cut into several.
 
     Args:
         paths: list of str: files, folders, patterns such as `"corpus/*.jsonl.gz"`, `"-"` for standard input; here or
@@ -77,7 +83,9 @@ def read_documents(
     """
     files = list_files(paths, tables=field is not None)
     if field is not None and not any(has_rows(path, field) for path in files):
-        raise InputError(f"--field {field} is for JSONL, CSV and TSV, and there are none: leave it out for plain text")
+        raise InputError(
+            f"--field {field} is for JSONL, CSV, TSV and Parquet, and there are none: leave it out for plain text"
+        )
     return _documents_of(files, field, errors, left_out)
 
 

@@ -19,6 +19,11 @@ def file_kind(path: str) -> str:
     return path.removesuffix(".gz").removesuffix(".xz").rsplit(".", 1)[-1].lower()
 
 
+def row_word(path: str) -> str:
+    """Return what the numbers of a file's texts count: `"line"`, or in Parquet, which has none, `"row"`."""
+    return "row" if file_kind(path) == "parquet" else "line"
+
+
 def json_rows(
     path: str, *, errors: str = "strict", complain: Callable[[InputError], None] = refuse
 ) -> Iterator[tuple[int, dict[str, Any]]]:

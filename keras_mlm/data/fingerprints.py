@@ -26,7 +26,12 @@ def is_telling(normalized: str) -> bool:
     """Return whether a normalised sentence is long enough, eight words, that meeting it twice is no chance."""
     if normalized.isascii():
         return normalized.count(" ") >= LEAK_WORDS - 1
-    return len(normalized) >= LEAK_WORDS and len(_WORD.findall(normalized)) >= LEAK_WORDS
+    return len(normalized) >= LEAK_WORDS and len(words_of(normalized)) >= LEAK_WORDS
+
+
+def words_of(normalized: str) -> list[str]:
+    """Return the words of a normalised text; a Chinese character or kana is one."""
+    return _WORD.findall(normalized)
 
 
 class FingerprintSet:

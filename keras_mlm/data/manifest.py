@@ -73,7 +73,8 @@ class Manifest:
         counts: dict of int, what was read, left out and why.
         pos_tags: list of str, the parts of speech that the records' `pos_ids` count from 1 on. Defaults to none.
         format_version: int. Defaults to this version's.
-        samples: dict of lists of str, by the reason as in `counts`, the first that were left out. Defaults to none.
+        samples: dict of lists of str, by the reason as in `counts`, where the first stand that were left out or
+            changed, without any of their text. Defaults to none.
 
     Example:
         ```python

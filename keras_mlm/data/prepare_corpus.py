@@ -8,13 +8,14 @@ from typing import Any, Literal
 
 import tensorflow as tf
 
+from keras_mlm.data.cleaning.cleaning import Cleaning
 from keras_mlm.data.corpus_folder import finished_corpus, unfinished_corpus
 from keras_mlm.data.document_spool import DocumentSpool
 from keras_mlm.data.documents import Document
 from keras_mlm.data.excluded_sentences import ExcludedSentences
 from keras_mlm.data.fingerprints import FingerprintSet, fingerprint, normalize
 from keras_mlm.data.held_out import HeldOut
-from keras_mlm.data.left_out import LeftOut
+from keras_mlm.data.left_out import LeftOut, start_of
 from keras_mlm.data.manifest import Manifest, Split
 from keras_mlm.data.prepare_splits import identity, join_parts, prepare_splits, split_tasks, worker_pool
 from keras_mlm.data.progress import progress_bar
@@ -36,8 +37,6 @@ logger = logging.getLogger(__name__)
 # More text than this moves no token of a vocabulary.
 VOCABULARY_CHARACTERS = 200_000_000
 VOCABULARY_PIECE = 2000
-# As much of a document that is left out is shown.
-SAMPLE_CHARACTERS = 60
 
 
 def prepare_corpus(
@@ -52,6 +51,7 @@ def prepare_corpus(
     lowercase: bool = True,
     strip_accents: bool | None = None,
     annotator: Annotator | None = None,
+    cleaning: Cleaning | None = None,
     exclude: Sequence[str] = (),
     validation_share: float = 0.05,
     left_out: LeftOut | None = None,
@@ -83,6 +83,7 @@ def prepare_corpus(
         strip_accents: bool, or `None` for the value of `lowercase`. Defaults to `None`.
         annotator: `Annotator` that says where words begin and of what kind they are. Defaults to `None`, the words of
             the tokenizer: a Chinese character is one.
+        cleaning: `Cleaning`, what else is left out or changed before. Defaults to `None`, nothing.
         exclude: sequence of str, files with sentences whose documents are left out. Defaults to none.
         validation_share: float, the share of documents to hold out, at most 2,000 of them. Defaults to `0.05`.
         left_out: `LeftOut` that the documents' reader was given: what it counts as they are read becomes part of the
@@ -119,6 +120,9 @@ def prepare_corpus(
         settings["strip_accents"] = strip_accents
     if annotator is not None:
         settings["annotator"] = annotator.name
+    cleaning = cleaning or Cleaning()
+    if cleaning.settings:
+        settings["cleaning"] = cleaning.settings
     settings = json.loads(json.dumps(settings))  # as a manifest gives them back
     finished = finished_corpus(output, settings)
     if finished is not None:
@@ -136,7 +140,8 @@ def prepare_corpus(
     held_out = HeldOut(validation_share)
     with unfinished_corpus(output) as work:
         spool = DocumentSpool(work)
-        _collect(documents, excluded, held_out, spool, counts, left_out)
+        cleaned = cleaning.clean(_counted(documents, counts), left_out)
+        _collect(cleaned, excluded, held_out, spool, counts, left_out)
         held_out.choose()
         first_ids = _keep_held_out(spool, held_out)
         with worker_pool(spool.characters, annotator, workers if runner is None else 1) as pool:
@@ -168,12 +173,19 @@ def prepare_corpus(
             splits={"training": training, "validation": validation},
             counts=dict(sorted(counts.items())),
             pos_tags=list(tags),
-            samples=dict(sorted(left_out.samples.items())),
+            samples=dict(sorted(left_out.places.items())),
         )
         manifest.save(output)
     if not validation.documents:
         logger.warning("%s has nothing to validate on: all held-out sentences occur in training too", output)
     return manifest
+
+
+def _counted(documents: Iterable[Document], counts: collections.Counter[str]) -> Iterator[Document]:
+    counts["documents_read"] = 0
+    for document in documents:
+        counts["documents_read"] += 1
+        yield document
 
 
 def _collect(
@@ -186,16 +198,14 @@ def _collect(
 ) -> None:
     """Read the documents and spool the sentences of those that are neither duplicates nor excluded."""
     seen = FingerprintSet()
-    for name in ("documents_read", "duplicate_documents", "excluded_documents", "documents"):
+    for name in ("duplicate_documents", "excluded_documents", "documents"):
         counts[name] = 0
     with progress_bar("Reading", None, "documents") as bar:
         for document in documents:
             bar.update()
-            counts["documents_read"] += 1
             key = fingerprint(normalize(document.text))
             if not seen.add(key):
-                start = " ".join(document.text[:SAMPLE_CHARACTERS].split())
-                left_out.add("duplicate_documents", f"{document.source}, line {document.line}: {start}")
+                left_out.add("duplicate_documents", document.place, start_of(document.text))
                 continue
             sentences = [sentence for line in document.lines for sentence in split_sentences(line)]
             if excluded.occur_in(document.lines) or excluded.occur_in(sentences):
@@ -212,8 +222,8 @@ def _collect(
         others += counts["unreadable_documents"] + counts["empty_documents"]
         raise InputError(
             f"found {counts['documents']} document{'s' * (counts['documents'] != 1)}"
-            f"{f' besides {others:,} duplicate, excluded or bad ones' if others else ''}, and two are the least: "
-            "put a blank line between documents, or give more text"
+            f"{f' besides {others:,} duplicate, excluded, filtered or bad ones' if others else ''}"
+            ", and two are the least: put a blank line between documents, or give more text"
         )
 
 

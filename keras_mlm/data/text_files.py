@@ -17,7 +17,7 @@ from keras_mlm.errors import InputError
 
 SUFFIXES = (".txt", ".jsonl", ".gz", ".xz")
 # Tables lie beside texts without being one, as labelled sets do: they are looked for where a column is named.
-TABLE_SUFFIXES = (".csv", ".tsv")
+TABLE_SUFFIXES = (".csv", ".tsv", ".parquet")
 PACKED = (".gz", ".xz")
 CHUNK_BYTES = 1 << 20
 MAX_LINE_CHARACTERS = 1 << 20
@@ -34,7 +34,7 @@ def list_files(paths: Sequence[str], *, tables: bool = False) -> list[str]:
     Args:
         paths: sequence of str: files, folders, patterns such as `"corpus/*.jsonl.gz"`, `"-"` for standard input; here
             or wherever `tf.io.gfile` reaches.
-        tables: bool, whether `.csv` and `.tsv` files are looked for in folders too. Defaults to `False`.
+        tables: bool, whether `.csv`, `.tsv` and `.parquet` files are looked for in folders too. Defaults to `False`.
 
     Returns:
         list of str.
@@ -116,7 +116,7 @@ def _files_of(path: str, tables: bool) -> list[str]:
             suffixes = (*SUFFIXES, *TABLE_SUFFIXES) if tables else SUFFIXES
             found = sorted(_walk(path, suffixes, tables))
             if not found:
-                others = "" if tables else f"; {' and '.join('*' + s for s in TABLE_SUFFIXES)} with --field"
+                others = "" if tables else f"; {', '.join('*' + s for s in TABLE_SUFFIXES)} with --field"
                 raise InputError(f"no text files in {path}: looked for {', '.join('*' + s for s in suffixes)}{others}")
             return found
         if place.exists(path):
@@ -174,7 +174,8 @@ def _remote_errors(path: str) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _opened(path: str) -> Iterator[Any]:
+def opened(path: str) -> Iterator[Any]:
+    """Open a file of bytes, here, on another machine or standard input; `.gz` and `.xz` unpacked."""
     with contextlib.ExitStack() as stack:
         file: Any
         if path == STANDARD_INPUT:
@@ -221,7 +222,7 @@ def _decode(path: str, decoder: codecs.IncrementalDecoder, chunk: bytes, offset:
 
 def _chunks(path: str) -> Iterator[bytes]:
     try:
-        with _remote_errors(path), _opened(path) as file:
+        with _remote_errors(path), opened(path) as file:
             while chunk := file.read(CHUNK_BYTES):
                 yield chunk
     except (EOFError, gzip.BadGzipFile, lzma.LZMAError, zlib.error) as error:

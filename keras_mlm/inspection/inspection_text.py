@@ -6,6 +6,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_mlm.inspection.corpus_inspection import CorpusInspection
+from keras_mlm.inspection.left_out_text import left_out_text
 from keras_mlm.inspection.length_counts import LengthCounts
 from keras_mlm.inspection.scripts import script_shares
 from keras_mlm.inspection.unknown_words import UnknownWords
@@ -36,6 +37,7 @@ def inspection_text(inspection: CorpusInspection, unknown: UnknownWords | None =
     """
     sections = {
         "": _totals(inspection),
+        **_left_out(inspection),
         "Length in tokens": _lengths(inspection),
         "Scripts, share of tokens": _scripts(inspection),
         "Unknown words": _unknown(inspection, unknown, columns),
@@ -61,6 +63,11 @@ def _totals(inspection: CorpusInspection) -> str:
     return _figures(
         [inspection.folder, *names], [[row, *map(show, inspection.splits.values())] for row, show in rows.items()]
     )
+
+
+def _left_out(inspection: CorpusInspection) -> dict[str, str]:
+    lines = left_out_text(inspection.manifest.counts, inspection.manifest.samples)
+    return {"Left out or changed in preparation": "\n".join(lines)} if lines else {}
 
 
 def _lengths(inspection: CorpusInspection) -> str:

@@ -34,7 +34,7 @@ def test_the_recipe_end_to_end(write_text, make_documents, tmp_path, caplog):
     arguments = ["--text", path, "--output", str(tmp_path / "data"), "--vocabulary-size", "100"]
     done = run_recipe(*arguments)
     assert done.returncode == 0, done.stderr
-    assert "Read 50 documents; left out 0 duplicates" in done.stdout
+    assert "Read 50 documents and kept 50.\nDuplicate documents: 0\n" in done.stdout
     metrics = json.loads((tmp_path / "data" / "metrics.json").read_text())
     assert metrics["documents"] == 50
     assert metrics["vocabulary_size"] == 100

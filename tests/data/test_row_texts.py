@@ -160,7 +160,7 @@ def test_a_quote_that_is_never_closed_does_not_fill_the_memory(write_text, monke
 def test_columns_and_fields_that_are_not_there(write_text):
     with pytest.raises(InputError, match=r"a\.csv, line 1: no column 'text' .* there are id, body: .*--field"):
         read(write_text("a.csv", "id,body\n1,a\n"), errors="skip")
-    with pytest.raises(InputError, match="--field body is for JSONL, CSV and TSV, and there are none"):
+    with pytest.raises(InputError, match="--field body is for JSONL, CSV, TSV and Parquet, and there are none"):
         read_documents([write_text("a.txt", "a")], field="body")
     with pytest.raises(InputError, match=r"nothing to read; 1 unreadable documents left out: .*line 1: not JSON"):
         read(write_text("a.jsonl", "{\n"), errors="skip")

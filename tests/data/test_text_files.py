@@ -54,7 +54,7 @@ def test_tables_in_folders_are_read_where_a_column_is_named(write_text, tmp_path
     assert names(list_files([folder], tables=True)) == ["a.txt", "b.jsonl", "c.csv", "d.tsv.gz", "e.csv.xz", "g.txt.gz"]
     (tmp_path / "corpus" / "only").mkdir()
     write_text("corpus/only/c.csv", "text")
-    with pytest.raises(InputError, match=r"no text files in .*only: looked for .*; \*\.csv and \*\.tsv with --field"):
+    with pytest.raises(InputError, match=r"no text files in .*only: looked for .*; \*\.csv, \*\.tsv, \*\.parquet with"):
         list_files([f"{folder}/only"])
 
 
