@@ -33,6 +33,7 @@ def pretrain(
     final_mask_selection_rate: float | None = None,
     replacements: Literal["uniform", "unigram"] = "uniform",
     content_word_weight: float = 1.0,
+    adaptive_masking: bool = False,
     next_sentence: bool | None = None,
     sentence_pairs: Literal["next", "order"] = "next",
     optimizer: Literal["adamw", "adamw_original", "lamb"] | None = None,
@@ -75,6 +76,8 @@ def pretrain(
             they occur in the corpus).
         content_word_weight: How many times as often nouns, verbs, adjectives, adverbs and numbers are masked as other
             words; more than 1 needs data prepared with --annotator.
+        adaptive_masking: Whether to mask more often what the model finds hard, by its accuracy on each token, renewed
+            every 200 steps; the share of masks stays.
         next_sentence: Whether to learn the next-sentence objective too; by default as the style says,
             --next-sentence=false leaves it out.
         sentence_pairs: What it tells apart: next, whether B follows A or is from another document, or order, whether B
@@ -115,7 +118,7 @@ def pretrain(
         minutes=60 * hours if hours is not None else minutes, seed=seed, deterministic=deterministic,
         precision=precision, micro_batches=micro_batches, recompute=recompute, replacements=replacements,
         final_mask_selection_rate=final_mask_selection_rate, content_word_weight=content_word_weight,
-        sentence_pairs=sentence_pairs,
+        sentence_pairs=sentence_pairs, adaptive_masking=adaptive_masking,
         **{name: value for name, value in chosen.items() if value is not None},
     )  # fmt: skip
 
@@ -125,12 +128,14 @@ def pretrain(
     from keras_mlm.data.manifest import Manifest
     from keras_mlm.data.pretraining_dataset import PretrainingDataset
     from keras_mlm.data.shard_digests import corpus_settings
+    from keras_mlm.data.token_weights import TokenWeights
     from keras_mlm.evaluation.cloze import cloze_questions, example_to_type
     from keras_mlm.model_folder import save_model
     from keras_mlm.models.bert_pretrainer import BertPretrainer
     from keras_mlm.report.report_updates import ReportUpdates
     from keras_mlm.report.run_report import write_report
     from keras_mlm.tokenizers.word_piece_tokenizer import WordPieceTokenizer
+    from keras_mlm.training.adaptive_masking import AdaptiveMasking
     from keras_mlm.training.distribution import strategy_from, worker_batches
     from keras_mlm.training.held_out_curves import HeldOutCurves
     from keras_mlm.training.optimizers import optimizer_from
@@ -192,7 +197,8 @@ def pretrain(
     keras.config.set_dtype_policy(precision)
     if deterministic:
         tf.config.experimental.enable_op_determinism()
-    datasets = [PretrainingDataset.from_config(data, stage) for stage in stages]
+    token_weights = TokenWeights(manifest.vocabulary_size) if adaptive_masking else None
+    datasets = [PretrainingDataset.from_config(data, stage, token_weights=token_weights) for stage in stages]
     validation = PretrainingDataset.from_config(data, training, "validation")
     if plan:
         what = init or f"preset {preset}, style {style}"
@@ -218,7 +224,11 @@ def pretrain(
         steps=steps, minutes=training.minutes, learning_rate=training.learning_rate, warmup=training.warmup,
         schedule=training.schedule, stage_ends=training.stage_ends, workers=workers,
     )  # fmt: skip
-    checkpoint = TrainingCheckpoint(run.checkpoints, budget, settings=settings, every_seconds=60 * checkpoint_minutes)
+    adaptive = [] if token_weights is None else [AdaptiveMasking(model, token_weights, budget)]
+    checkpoint = TrainingCheckpoint(
+        run.checkpoints, budget, settings=settings, every_seconds=60 * checkpoint_minutes,
+        more=[variable for callback in adaptive for variable in callback.variables],
+    )  # fmt: skip
     tokens_per_step = [stage.batch_size * rows.tokens_a_row for stage, rows in zip(stages, datasets, strict=True)]
     peak = peak_flops(precision) * devices.num_replicas_in_sync
     progress = ProgressLine(budget, tokens_per_step[-1])
@@ -242,7 +252,7 @@ def pretrain(
             return model.evaluate(worker_batches(validation, devices), **few)
 
         held_out_curves = HeldOutCurves(run.logs, budget, measure, every_steps=HELD_OUT_STEPS)
-        watched = [held_out_curves, *(watched if workers.is_chief else []), checkpoint]
+        watched = [*adaptive, held_out_curves, *(watched if workers.is_chief else []), checkpoint]
         if initial is not None and not place:
             say(f"before the first step, on {validation.rows:,} held-out rows:")
             say(table(model.evaluate(worker_batches(validation, devices), **held_out)))

@@ -11,11 +11,12 @@ from keras_mlm.config import EVALUATION_RATE, PretrainingConfig
 from keras_mlm.data.manifest import VOCABULARY_FILE, Manifest
 from keras_mlm.data.mask_rate import MaskRate
 from keras_mlm.data.row_group import RowGroup
+from keras_mlm.data.row_masking import RowMasking
 from keras_mlm.data.row_packing import SPECIAL
 from keras_mlm.data.row_reader import OrderedRows, RowReader
 from keras_mlm.data.token_counts import token_counts
+from keras_mlm.data.token_weights import TokenWeights
 from keras_mlm.errors import InputError
-from keras_mlm.layers.preprocessing.masked_lm_mask_generator import MaskedLMMaskGenerator
 from keras_mlm.layers.preprocessing.next_sentence_pair_generator import NextSentencePairGenerator
 from keras_mlm.layers.preprocessing.part_of_speech_weights import part_of_speech_weights
 from keras_mlm.layers.preprocessing.segment_packer import SegmentPacker
@@ -25,6 +26,8 @@ from keras_mlm.tokenizers.vocabulary_file import SPECIAL_TOKENS, check_vocabular
 VALIDATION_SEED = 0
 # Rows worked on at once: many enough that the cost of starting an operation does not count.
 CHUNK_ROWS = 512
+# Batches that are ready before the model wants them, where masks depend on the step.
+STEPS_AHEAD = 8
 # A split up to this size is read once before training, so that a damaged shard is found before hours are spent.
 CHECKED_BYTES = 1 << 30
 
@@ -61,6 +64,8 @@ class PretrainingDataset:
             replacements of selected tokens are drawn. Defaults to `"uniform"`.
         content_word_weight: float, how many times as often nouns, verbs, adjectives, adverbs and numbers are selected
             as other words; the share of a row stays. The corpus needs parts of speech. Defaults to `1.0`, all alike.
+        token_weights: `TokenWeights`, how often each token type is selected in relation to others, from step to step;
+            training only. Defaults to `None`, all alike.
         seed: int, of order, pairs and masks; validation does not depend on it. Defaults to `0`.
         split: `"training"` or `"validation"`. Defaults to `"training"`.
 
@@ -97,6 +102,7 @@ class PretrainingDataset:
         steps: int | None = None,
         replacements: Literal["uniform", "unigram"] = "uniform",
         content_word_weight: float = 1.0,
+        token_weights: TokenWeights | None = None,
         seed: int = 0,
         split: Literal["training", "validation"] = "training",
     ) -> None:
@@ -111,6 +117,8 @@ class PretrainingDataset:
             if steps is None or split != "training":
                 raise InputError("a rate of masks that changes needs steps, and the training split")
             self._rate = MaskRate(mask_selection_rate, final_mask_selection_rate, steps)
+        if token_weights is not None and split != "training":
+            raise InputError("held-out rows are masked alike in every run: token_weights are for the training split")
         self.manifest = Manifest.load(folder)
         if split not in self.manifest.splits:
             raise InputError(f"{folder} has no split {split!r}, only {', '.join(self.manifest.splits)}")
@@ -140,10 +148,10 @@ class PretrainingDataset:
         width = length - 3 if next_sentence else length - SPECIAL
         negatives: Literal["other_document", "swapped"] = "swapped" if sentence_pairs == "order" else "other_document"
         self._pairs = NextSentencePairGenerator(width, seed=self._seed, negatives=negatives)
-        self._masker = MaskedLMMaskGenerator(
-            len(vocabulary), mask_selection_rate, ids["[MASK]"], config.predictions,
-            unselectable_token_ids=sorted(ids.values()), seed=self._seed, strategy=masking,
-            replacement_weights=token_counts(folder, self.manifest).tolist() if replacements == "unigram" else None,
+        self._masking = RowMasking(
+            vocabulary, rate=mask_selection_rate, slots=config.predictions, strategy=masking, seed=self._seed,
+            replacement_weights=token_counts(folder, self.manifest) if replacements == "unigram" else None,
+            token_weights=token_weights,
         )  # fmt: skip
         self._reader = RowReader(
             folder, self.manifest, split, width=width, seed=seed if self._training else None, packed=packed,
@@ -158,14 +166,16 @@ class PretrainingDataset:
 
     @classmethod
     def from_config(
-        cls, folder: str, config: PretrainingConfig, split: Literal["training", "validation"] = "training"
-    ) -> "PretrainingDataset":
+        cls, folder: str, config: PretrainingConfig, split: Literal["training", "validation"] = "training", *,
+        token_weights: TokenWeights | None = None,
+    ) -> "PretrainingDataset":  # fmt: skip
         """Return the rows of a run; validation rows are those of all runs: not packed, with 15 % masks.
 
         Args:
             folder: str, a data folder.
             config: `PretrainingConfig`, of which rows and masks are taken.
             split: `"training"` or `"validation"`. Defaults to `"training"`.
+            token_weights: `TokenWeights`, training only. Defaults to `None`, all alike.
 
         Returns:
             A `PretrainingDataset`.
@@ -181,7 +191,8 @@ class PretrainingDataset:
         names = ("length", "batch_size", "masking", "mask_selection_rate", "mask_selection_length", "next_sentence",
                  "sentence_pairs", "packed", "final_mask_selection_rate", "steps", "replacements",
                  "content_word_weight", "seed")  # fmt: skip
-        return cls(folder, split=split, **{name: getattr(config, name) for name in names})
+        chosen = {name: getattr(config, name) for name in names}
+        return cls(folder, split=split, token_weights=token_weights, **chosen)
 
     def check_shards(self) -> None:
         """Read every shard of the split once.
@@ -210,7 +221,8 @@ class PretrainingDataset:
             each text).
         """
         dataset = self.keyed_batches(start_step, worker=worker, workers=workers).map(_as_it_is(self._to_fit))
-        return dataset.prefetch(tf.data.AUTOTUNE)
+        # What the step decides may not be made too far ahead.
+        return dataset.prefetch(STEPS_AHEAD if self._masking.needs_step else tf.data.AUTOTUNE)
 
     def keyed_batches(self, start_step: int = 0, *, worker: int = 0, workers: int = 1) -> tf.data.Dataset:
         """Return the batches as flat dicts that also hold the rows' keys, to look at or count.
@@ -236,6 +248,8 @@ class PretrainingDataset:
         rows = functools.partial(self._rows, first_group=group, first_place=place, share_of=share_of)
         dataset = groups.flat_map(_as_it_is(rows))
         dataset = dataset.rebatch(share if self._training else self.batch_size, drop_remainder=self._training)
+        if self._masking.needs_step:
+            dataset = dataset.enumerate(start_step).map(_as_it_is(lambda step, rows: self._masking(rows, step)))
         steps = tf.data.INFINITE_CARDINALITY
         if not self._training:
             mine = slice(worker * share, (worker + 1) * share)
@@ -243,6 +257,7 @@ class PretrainingDataset:
             steps = -(-self.rows // self.batch_size)
         options = tf.data.Options()
         options.deterministic = True
+        options.experimental_optimization.inject_prefetch = False  # which would be as far ahead as it likes
         # Replicas share out every batch; sharding the files would change which rows a batch holds.
         options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.OFF
         return dataset.apply(tf.data.experimental.assert_cardinality(steps)).with_options(options)
@@ -279,7 +294,8 @@ class PretrainingDataset:
         def chunk(place: tf.Tensor) -> dict[str, tf.Tensor]:
             chosen = order[place : place + CHUNK_ROWS]
             rate = None if rates is None else rates[place : place + CHUNK_ROWS]
-            return self._finish(group.epoch, group.rows, chosen, tf.gather(group.index, chosen), rate)
+            rows = self._finish(group.epoch, group.rows, chosen, tf.gather(group.index, chosen), rate)
+            return rows if self._masking.needs_step else self._masking(rows)
 
         places = tf.data.Dataset.range(first, tf.size(order, tf.int64), CHUNK_ROWS)
         return places.map(_as_it_is(chunk), num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
@@ -312,12 +328,10 @@ class PretrainingDataset:
                     "without_negative": pairs.without_negative,
                 }
             packed = self._packer.pack_spans(rows.tokens, rows.word_starts, first, second, rows.pos_ids)
-        weights = None if self._weights is None else self._weights(packed["pos_ids"])
-        masked = self._masker({
-            **packed, "example_index": example_index, "epoch": epochs, "mask_selection_rate": rate,
-            "selection_weights": weights,
-        })  # fmt: skip
-        return {**packed, **masked, **labels, **keys}
+        hints = {} if rate is None else {"mask_selection_rate": rate}
+        if self._weights is not None:
+            hints["selection_weights"] = self._weights(packed["pos_ids"])
+        return {**packed, **labels, **keys, **hints}
 
     def _fill_up(self, batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         missing = self.batch_size - tf.shape(batch["token_ids"])[0]
