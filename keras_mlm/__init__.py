@@ -24,6 +24,7 @@ _MODULES = {
     "read_documents": "keras_mlm.data.documents",
     "read_docstrings": "keras_mlm.data.docstrings",
     "LeftOut": "keras_mlm.data.left_out",
+    "MixedDataset": "keras_mlm.data.mixed_dataset",
     "PretrainingDataset": "keras_mlm.data.pretraining_dataset",
     "TokenWeights": "keras_mlm.data.token_weights",
     "CorpusInspection": "keras_mlm.inspection.corpus_inspection",

@@ -5,6 +5,7 @@ from keras_mlm.data.documents import read_documents as read_documents
 from keras_mlm.data.labelled_batches import labelled_batches as labelled_batches
 from keras_mlm.data.labelled_texts import read_labelled_texts as read_labelled_texts
 from keras_mlm.data.left_out import LeftOut as LeftOut
+from keras_mlm.data.mixed_dataset import MixedDataset as MixedDataset
 from keras_mlm.data.prepare_corpus import prepare_corpus as prepare_corpus
 from keras_mlm.data.pretraining_dataset import PretrainingDataset as PretrainingDataset
 from keras_mlm.data.tagged_words import read_tagged_words as read_tagged_words
