@@ -321,7 +321,7 @@ def run_data(folders: list[str], names: list[str]) -> dict[str, Any]:
         return every[0]
     shards = {f"{name}/{file}": digest for name, one in zip(names, every, strict=True)
               for file, digest in one["shards"].items()}  # fmt: skip
-    return {**every[0], "tokens": sum(one["tokens"] for one in every), "shards": shards}
+    return {**every[0], "corpora": names, "tokens": sum(one["tokens"] for one in every), "shards": shards}
 
 
 def in_numbers(names: list[str], dataset: Any, held_out: dict[str, Any]) -> dict[str, Any]:

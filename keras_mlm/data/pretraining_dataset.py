@@ -172,7 +172,8 @@ class PretrainingDataset:
             folder: str, a data folder.
             config: `PretrainingConfig`, of which rows and masks are taken.
             split: `"training"` or `"validation"`. Defaults to `"training"`.
-            token_weights: `TokenWeights`, training only. Defaults to `None`, all alike.
+            token_weights: `TokenWeights`, training only; what `config.adaptive_masking` needs beside an
+                `AdaptiveMasking` that renews them. Defaults to `None`, all alike.
 
         Returns:
             A `PretrainingDataset`.
