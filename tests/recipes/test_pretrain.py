@@ -70,6 +70,7 @@ def test_what_a_run_leaves(finished):
         assert (output / name).exists()
 
 
+@pytest.mark.slow
 def test_a_mix_of_corpora_is_measured_on_each_and_on_all(pretrain, data, tmp_path):
     other = shutil.copytree(data, tmp_path / "other:x2")
     corpora, output = [f"{data}:0.75", f"{other}:0.25"], tmp_path / "model"

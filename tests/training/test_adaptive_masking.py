@@ -67,7 +67,9 @@ def shares_of(batches: tf.data.Dataset, steps: int) -> tuple[np.ndarray, float]:
     return chosen, chosen.sum() / tokens
 
 
-@pytest.mark.parametrize(("masking", "low", "high"), [("token", 3.0, 3.35), ("span", 1.1, 2.0)])
+@pytest.mark.parametrize(
+    ("masking", "low", "high"), [("token", 3.0, 3.35), pytest.param("span", 1.1, 2.0, marks=pytest.mark.slow)]
+)
 def test_a_hard_type_is_chosen_more_often_and_the_share_stays(corpus, masking, low, high):
     weights = TokenWeights(SIZE)
     easy = np.full(SIZE, 0.25, np.float32)
