@@ -20,6 +20,7 @@ class TokenWeights:
         vocabulary_size: int, number of tokens.
 
     Attributes:
+        block_steps: int, the steps of a block.
         variables: list of `tf.Variable`, the whole state, to be kept with a checkpoint.
 
     Example:
@@ -30,6 +31,7 @@ class TokenWeights:
     """
 
     def __init__(self, vocabulary_size: int) -> None:
+        self.block_steps = BLOCK_STEPS
         with tf.device("cpu:0"):  # where batches are made
             self._even, self._odd = (tf.Variable(tf.ones(vocabulary_size), trainable=False) for _ in range(2))
             self._newest = tf.Variable(1, dtype=tf.int64, trainable=False)
@@ -44,7 +46,7 @@ class TokenWeights:
         Returns:
             float32 `(vocabulary_size,)`.
         """
-        block = tf.cast(step, tf.int64) // BLOCK_STEPS
+        block = tf.cast(step, tf.int64) // self.block_steps
         known = (block <= self._newest) & (block >= self._newest - 1)
         tf.debugging.Assert(known, ["batches are made more than a block of steps ahead of the model, at step", step])
         return tf.where(block % 2 == 0, self._even, self._odd)

@@ -1,15 +1,16 @@
 """Masks more often what the model finds hard."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_mlm.data import token_weights
-from keras_mlm.data.token_weights import TokenWeights
 from keras_mlm.training.token_accuracy import TokenAccuracy
 from keras_mlm.training.training_budget import TrainingBudget
+
+if TYPE_CHECKING:
+    from keras_mlm.data.token_weights import TokenWeights
 
 # What was counted is worth half as much a block later: the model has changed.
 _KEPT = 0.5
@@ -53,7 +54,7 @@ class AdaptiveMasking(keras.callbacks.Callback):
         - [Mask and you shall receive](https://arxiv.org/abs/2510.20475), BabyLM 2025
     """
 
-    def __init__(self, model: Any, weights: TokenWeights, budget: TrainingBudget) -> None:
+    def __init__(self, model: Any, weights: "TokenWeights", budget: TrainingBudget) -> None:
         super().__init__()
         self._weights = weights
         self._budget = budget
@@ -71,7 +72,7 @@ class AdaptiveMasking(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
         """Renew the weights at the end of a block, or of a stage."""
-        block, rest = divmod(self._budget.place, token_weights.BLOCK_STEPS)
+        block, rest = divmod(self._budget.place, self._weights.block_steps)
         if rest:
             return
         sums = _KEPT * self._before.numpy() + self._accuracy.take()
