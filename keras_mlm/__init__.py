@@ -25,7 +25,9 @@ _MODULES = {
     "read_docstrings": "keras_mlm.data.docstrings",
     "Cleaning": "keras_mlm.data.cleaning.cleaning",
     "LeftOut": "keras_mlm.data.left_out",
+    "MixedDataset": "keras_mlm.data.mixed_dataset",
     "PretrainingDataset": "keras_mlm.data.pretraining_dataset",
+    "TokenWeights": "keras_mlm.data.token_weights",
     "CorpusInspection": "keras_mlm.inspection.corpus_inspection",
     # === Preprocessing layers ===
     "MaskedLMMaskGenerator": "keras_mlm.layers.preprocessing.masked_lm_mask_generator",
@@ -51,6 +53,7 @@ _MODULES = {
     "read_labelled_texts": "keras_mlm.data.labelled_texts",
     "read_tagged_words": "keras_mlm.data.tagged_words",
     # === Training ===
+    "AdaptiveMasking": "keras_mlm.training.adaptive_masking",
     "ProgressLine": "keras_mlm.training.progress_line",
     "TrainingBudget": "keras_mlm.training.training_budget",
     "TrainingCheckpoint": "keras_mlm.training.training_checkpoint",

@@ -6,9 +6,11 @@ from keras_mlm.data.documents import read_documents as read_documents
 from keras_mlm.data.labelled_batches import labelled_batches as labelled_batches
 from keras_mlm.data.labelled_texts import read_labelled_texts as read_labelled_texts
 from keras_mlm.data.left_out import LeftOut as LeftOut
+from keras_mlm.data.mixed_dataset import MixedDataset as MixedDataset
 from keras_mlm.data.prepare_corpus import prepare_corpus as prepare_corpus
 from keras_mlm.data.pretraining_dataset import PretrainingDataset as PretrainingDataset
 from keras_mlm.data.tagged_words import read_tagged_words as read_tagged_words
+from keras_mlm.data.token_weights import TokenWeights as TokenWeights
 from keras_mlm.data.train_vocabulary import train_vocabulary as train_vocabulary
 from keras_mlm.errors import InputError as InputError
 from keras_mlm.errors import Interrupted as Interrupted
@@ -45,6 +47,7 @@ from keras_mlm.models.student import student_config as student_config
 from keras_mlm.tokenizers.annotator import Annotator as Annotator
 from keras_mlm.tokenizers.learn_vocabulary import learn_vocabulary as learn_vocabulary
 from keras_mlm.tokenizers.word_piece_tokenizer import WordPieceTokenizer as WordPieceTokenizer
+from keras_mlm.training.adaptive_masking import AdaptiveMasking as AdaptiveMasking
 from keras_mlm.training.best_epoch import BestEpoch as BestEpoch
 from keras_mlm.training.distribution import strategy_from as strategy_from
 from keras_mlm.training.optimizers import optimizer_from as optimizer_from

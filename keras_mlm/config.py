@@ -4,7 +4,8 @@ import dataclasses
 import json
 from typing import Any, Literal
 
-from keras_mlm.config_stages import GROWS_AT, check_final_length, stages_of
+from keras_mlm.config_checks import check_pretraining
+from keras_mlm.config_stages import GROWS_AT, stages_of
 from keras_mlm.errors import InputError
 
 FORMAT_VERSION = 1
@@ -177,16 +178,6 @@ class BertConfig:
         return _from_dict(cls, data, "the model config")
 
 
-_CHOICES = {
-    "masking": ("token", "whole_word", "span"),
-    "sentence_pairs": ("next", "order"),
-    "replacements": ("uniform", "unigram"),
-    "optimizer": ("adamw", "adamw_original", "lamb"),
-    "schedule": ("linear", "cosine", "one_cycle", "warmup_stable_decay"),
-    "precision": ("float32", "mixed_bfloat16", "mixed_float16"),
-}
-
-
 @dataclasses.dataclass(frozen=True)
 class PretrainingConfig:
     """How one BERT is pre-trained, saved with every run.
@@ -223,6 +214,10 @@ class PretrainingConfig:
             document's, or `"order"`, half of the pairs are swapped. Defaults to `"next"`.
         content_word_weight: float, how many times as often nouns, verbs, adjectives, adverbs and numbers are masked as
             other words, of a corpus with parts of speech; the share of a row stays. Defaults to `1.0`.
+        adaptive_masking: bool, whether tokens that the model finds hard are masked more often, as `AdaptiveMasking`
+            does it; the share of a row stays. Defaults to `False`.
+        corpus_weights: sequence of float, of several corpora: their shares of every batch, in relation to each other.
+            Defaults to `()`, one corpus.
 
     Raises:
         InputError: a value that no run can have; the message names it.
@@ -258,47 +253,12 @@ class PretrainingConfig:
     replacements: Literal["uniform", "unigram"] = _added("uniform")
     sentence_pairs: Literal["next", "order"] = _added("next")
     content_word_weight: float = _added(1.0)
+    adaptive_masking: bool = _added(False)
+    corpus_weights: tuple[float, ...] = _added(())
 
     def __post_init__(self) -> None:
-        if self.length < 8:
-            raise InputError(f"length must be at least 8 tokens, not {self.length}")
-        if self.batch_size < 1:
-            raise InputError(f"batch_size must be at least 1, not {self.batch_size}")
-        for name, known in _CHOICES.items():
-            if getattr(self, name) not in known:
-                listed = ", ".join(map(repr, known[:-1])) + f" or {known[-1]!r}"
-                raise InputError(f"{name} must be {listed}, not {getattr(self, name)!r}")
-        if self.packed and self.next_sentence:
-            raise InputError("packed rows hold no sentence pairs: leave out either packed or next_sentence")
-        if self.micro_batches < 1 or self.batch_size % self.micro_batches:
-            raise InputError(
-                f"a batch of {self.batch_size} rows cannot be cut into {self.micro_batches} equal micro_batches"
-            )
-        for name in ("mask_selection_rate", "final_mask_selection_rate"):
-            rate = getattr(self, name)
-            if rate is not None and not 0 < rate < 1:
-                raise InputError(f"{name} must be between 0 and 1, not {rate!r}")
-        if self.mask_selection_length is not None and self.mask_selection_length < 1:
-            raise InputError(f"mask_selection_length must be at least 1, not {self.mask_selection_length}")
-        for name in ("learning_rate", "content_word_weight"):
-            if not 0 < getattr(self, name) < float("inf"):
-                raise InputError(f"{name} must be above 0, not {getattr(self, name)!r}")
-        if not 0 <= self.warmup < 1:
-            raise InputError(f"warmup must be in [0, 1), not {self.warmup!r}")
-        if (self.steps is None) == (self.minutes is None):
-            raise InputError("give the length of the run either in steps or in minutes")
-        if self.steps is not None and self.steps < 1:
-            raise InputError(f"steps must be at least 1, not {self.steps}")
-        if self.minutes is not None and self.minutes <= 0:
-            raise InputError(f"minutes must be above 0, not {self.minutes!r}")
-        if self.deterministic and self.steps is None:
-            raise InputError("deterministic needs steps: a run measured in minutes depends on the machine's speed")
-        if self.final_mask_selection_rate is not None and self.steps is None:
-            raise InputError(
-                "final_mask_selection_rate needs steps: in a run measured in minutes no step is known to be the last"
-            )
-        if self.final_length is not None:
-            check_final_length(self, self.final_length)
+        object.__setattr__(self, "corpus_weights", tuple(self.corpus_weights))  # JSON has lists only
+        check_pretraining(self)
 
     @property
     def stage_ends(self) -> tuple[float, ...]:

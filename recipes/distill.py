@@ -158,7 +158,7 @@ def distill(
         )  # fmt: skip
     if workers.is_chief:
         run.begin(settings)
-        run.keep("data", in_numbers(dataset, validation))
+        run.keep("data", in_numbers([data], dataset, {data: validation}))
 
     budget = TrainingBudget(
         steps=steps, minutes=minutes, learning_rate=training.learning_rate, warmup=training.warmup,

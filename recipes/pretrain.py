@@ -16,7 +16,7 @@ CONTINUED_RATE = 5e-5
 
 def pretrain(
     *,
-    data: str,
+    data: list[str],
     output: str,
     init: str | None = None,
     preset: str = "mini",
@@ -33,6 +33,7 @@ def pretrain(
     final_mask_selection_rate: float | None = None,
     replacements: Literal["uniform", "unigram"] = "uniform",
     content_word_weight: float = 1.0,
+    adaptive_masking: bool = False,
     next_sentence: bool | None = None,
     sentence_pairs: Literal["next", "order"] = "next",
     optimizer: Literal["adamw", "adamw_original", "lamb"] | None = None,
@@ -51,7 +52,8 @@ def pretrain(
     """Pre-train a BERT on a prepared corpus. The same command again continues a run that was stopped.
 
     Args:
-        data: Folder that prepare_corpus wrote.
+        data: Folder that prepare_corpus wrote; or several of one vocabulary, each with its share of every batch, in
+            relation to the others: news:0.7 law:0.3.
         output: Model folder to write, such as saved_models/news.
         init: Go on from these weights instead of random ones: a model folder, hf:FOLDER (or a name on the hub),
             google:FOLDER or keras_hub:FOLDER. The size is then the model's, the rate by default 5e-5, and the data must
@@ -75,6 +77,8 @@ def pretrain(
             they occur in the corpus).
         content_word_weight: How many times as often nouns, verbs, adjectives, adverbs and numbers are masked as other
             words; more than 1 needs data prepared with --annotator.
+        adaptive_masking: Whether to mask more often what the model finds hard, by its accuracy on each token, renewed
+            every 200 steps; the share of masks stays.
         next_sentence: Whether to learn the next-sentence objective too; by default as the style says,
             --next-sentence=false leaves it out.
         sentence_pairs: What it tells apart: next, whether B follows A or is from another document, or order, whether B
@@ -99,8 +103,11 @@ def pretrain(
         The figures that metrics.json holds.
     """
     from keras_mlm.config import BertConfig, PretrainingConfig
+    from keras_mlm.data.corpus_arguments import corpus_names, folders_and_weights
     from keras_mlm.errors import InputError
 
+    folders, corpus_weights = folders_and_weights([data] if isinstance(data, str) else data)
+    names, first = corpus_names(folders), folders[0]
     if hours is not None and minutes is not None:
         raise InputError("give --minutes or --hours, not both")
     if checkpoint_minutes <= 0 or samples_every < 1:
@@ -115,22 +122,24 @@ def pretrain(
         minutes=60 * hours if hours is not None else minutes, seed=seed, deterministic=deterministic,
         precision=precision, micro_batches=micro_batches, recompute=recompute, replacements=replacements,
         final_mask_selection_rate=final_mask_selection_rate, content_word_weight=content_word_weight,
-        sentence_pairs=sentence_pairs,
-        **{name: value for name, value in chosen.items() if value is not None},
+        sentence_pairs=sentence_pairs, adaptive_masking=adaptive_masking,
+        corpus_weights=corpus_weights, **{name: value for name, value in chosen.items() if value is not None},
     )  # fmt: skip
 
     import keras
     import tensorflow as tf
 
+    from keras_mlm.data.corpora import mixed_figures, training_rows
     from keras_mlm.data.manifest import Manifest
     from keras_mlm.data.pretraining_dataset import PretrainingDataset
-    from keras_mlm.data.shard_digests import corpus_settings
+    from keras_mlm.data.token_weights import TokenWeights
     from keras_mlm.evaluation.cloze import cloze_questions, example_to_type
     from keras_mlm.model_folder import save_model
     from keras_mlm.models.bert_pretrainer import BertPretrainer
     from keras_mlm.report.report_updates import ReportUpdates
     from keras_mlm.report.run_report import write_report
     from keras_mlm.tokenizers.word_piece_tokenizer import WordPieceTokenizer
+    from keras_mlm.training.adaptive_masking import AdaptiveMasking
     from keras_mlm.training.distribution import strategy_from, worker_batches
     from keras_mlm.training.flops import flops_per_step
     from keras_mlm.training.held_out_curves import HeldOutCurves
@@ -148,7 +157,7 @@ def pretrain(
     devices = strategy_from(strategy, batch_size=training.stages[-1].batch_size, micro_batches=micro_batches)
     workers = Workers(devices)
     say = print if workers.is_chief else (lambda text: None)
-    manifest = Manifest.load(data)
+    manifest = Manifest.load(first)
     run = RunFolder(output)
     automatic = preset == "auto"
     if automatic:
@@ -159,7 +168,7 @@ def pretrain(
         before = run.settings().get("automatic")
         if before is None:
             print("measuring the pace of two small sizes, to choose the one that suits the budget: about half a minute")
-        rows = PretrainingDataset.from_config(data, training)
+        rows = training_rows(folders, training)
         preset, training = fitted_to_budget(training, style, rows, learning_rate=learning_rate, before=before)
         found = f"--batch-size {training.batch_size} --learning-rate {training.learning_rate:g}"
         print(f"chosen: --preset {preset} {found}")
@@ -171,14 +180,14 @@ def pretrain(
         from keras_mlm.interop.continued_pretraining import continued_model, weights_hash
 
         keras.utils.set_random_seed(seed)  # heads that the model does not have start anew, the same at each call
-        initial = continued_model(init, WordPieceTokenizer.load(data), data, next_sentence=training.next_sentence)
+        initial = continued_model(init, WordPieceTokenizer.load(first), first, next_sentence=training.next_sentence)
         config = initial.config
     stages = training.stages
     if stages[-1].length > config.max_sequence_length:
         raise InputError(
             f"rows of {stages[-1].length} tokens do not fit the model's {config.max_sequence_length} positions"
         )
-    settings = {"model": config.to_dict(), "pretraining": training.to_dict(), "data": corpus_settings(manifest, data)}
+    settings = {"model": config.to_dict(), "pretraining": training.to_dict(), "data": run_data(folders, names)}
     if initial is not None:
         settings["init"] = {"weights_hash": weights_hash(initial)}
     if automatic:
@@ -193,8 +202,12 @@ def pretrain(
     keras.config.set_dtype_policy(precision)
     if deterministic:
         tf.config.experimental.enable_op_determinism()
-    datasets = [PretrainingDataset.from_config(data, stage) for stage in stages]
-    validation = PretrainingDataset.from_config(data, training, "validation")
+    token_weights = TokenWeights(manifest.vocabulary_size) if adaptive_masking else None
+    datasets = [training_rows(folders, stage, token_weights=token_weights) for stage in stages]
+    held_out = {
+        name: PretrainingDataset.from_config(folder, training, "validation")
+        for name, folder in zip(names, folders, strict=True)
+    }
     if plan:
         what = init or f"preset {preset}, style {style}"
         say(f"{what}: {training.batch_size} rows of {length} tokens a step, rate up to {training.learning_rate:g}")
@@ -205,7 +218,7 @@ def pretrain(
         run.begin(settings)
 
     with devices.scope():
-        model = BertPretrainer(config, tokenizer=WordPieceTokenizer.load(data))
+        model = BertPretrainer(config, tokenizer=WordPieceTokenizer.load(first))
         if initial is not None:
             model.set_weights(initial.get_weights())
         # Without dropout, whose random numbers XLA draws slowly on a CPU, a compiled step is about a seventh faster.
@@ -219,7 +232,11 @@ def pretrain(
         steps=steps, minutes=training.minutes, learning_rate=training.learning_rate, warmup=training.warmup,
         schedule=training.schedule, stage_ends=training.stage_ends, workers=workers,
     )  # fmt: skip
-    checkpoint = TrainingCheckpoint(run.checkpoints, budget, settings=settings, every_seconds=60 * checkpoint_minutes)
+    adaptive = [] if token_weights is None else [AdaptiveMasking(model, token_weights, budget)]
+    checkpoint = TrainingCheckpoint(
+        run.checkpoints, budget, settings=settings, every_seconds=60 * checkpoint_minutes,
+        more=[variable for callback in adaptive for variable in callback.variables],
+    )  # fmt: skip
     tokens_per_step = [stage.batch_size * rows.tokens_a_row for stage, rows in zip(stages, datasets, strict=True)]
     peak = peak_flops(precision) * devices.num_replicas_in_sync
     progress = ProgressLine(budget, tokens_per_step[-1])
@@ -227,26 +244,33 @@ def pretrain(
     watched = [progress, curves]
     if workers.is_chief and not no_samples:
         positions = config.max_sequence_length
-        questions = cloze_questions(model.tokenizer, data, sentences=SAMPLES, max_sequence_length=positions)
+        questions = cloze_questions(model.tokenizer, first, sentences=SAMPLES, max_sequence_length=positions)
         watched.append(TrainingSamples(run.samples, run.logs, budget, questions, every_steps=samples_every))
     if workers.is_chief:
-        run.keep("data", in_numbers(datasets[0], validation))
+        run.keep("data", in_numbers(names, datasets[0], held_out))
         watched.append(ReportUpdates(output, samples=not no_samples))
     with workers.together():
         place = checkpoint.resume(model)
         start = f", from step {budget.step:,}" if place else ""
         say(f"{model.count_params():,} parameters, {datasets[budget.stage].rows:,} rows an epoch{start}")
-        held_out = {"steps": -(-validation.rows // training.batch_size), "verbose": 0, "return_dict": True}
-        few = {**held_out, "steps": min(-(-HELD_OUT_ROWS // training.batch_size), held_out["steps"])}
 
-        def measure() -> dict[str, float]:
-            return model.evaluate(worker_batches(validation, devices), **few)
+        def measure(most: int | None = None) -> dict[str, float]:
+            figures = {}
+            for name, rows in held_out.items():
+                steps = -(-min(rows.rows, most or rows.rows) // training.batch_size)
+                batches = worker_batches(rows, devices)
+                figures[name] = model.evaluate(batches, steps=steps, verbose=0, return_dict=True)
+            return mixed_figures(figures, corpus_weights)
 
-        held_out_curves = HeldOutCurves(run.logs, budget, measure, every_steps=HELD_OUT_STEPS)
-        watched = [held_out_curves, *(watched if workers.is_chief else []), checkpoint]
+        def glance() -> dict[str, float]:
+            return measure(-(-HELD_OUT_ROWS // len(held_out)))
+
+        held_out_rows = sum(rows.rows for rows in held_out.values())
+        held_out_curves = HeldOutCurves(run.logs, budget, glance, every_steps=HELD_OUT_STEPS)
+        watched = [*adaptive, held_out_curves, *(watched if workers.is_chief else []), checkpoint]
         if initial is not None and not place:
-            say(f"before the first step, on {validation.rows:,} held-out rows:")
-            say(table(model.evaluate(worker_batches(validation, devices), **held_out)))
+            say(f"before the first step, on {held_out_rows:,} held-out rows:")
+            say(table(measure()))
         while not budget.used_up:
             stage = budget.stage
             if stage:
@@ -255,8 +279,8 @@ def pretrain(
             progress.peak_steps_per_second = peak / flops_per_step(config, stages[stage])
             model.train_function = None  # rows of another length are traced anew, as after a restart: the same bits
             train(model, worker_batches(datasets[stage], devices, budget.place), budget, watched)
-        say(f"evaluating on {validation.rows:,} held-out rows")
-        evaluated = model.evaluate(worker_batches(validation, devices), **held_out)
+        say(f"evaluating on {held_out_rows:,} held-out rows")
+        evaluated = measure()
     metrics = {
         **evaluated,
         "steps": budget.step,
@@ -271,7 +295,7 @@ def pretrain(
     workers.agree()  # none leaves before the model is written
     say(table(metrics))
     say(f"written to {output}; to look at: {output}/report.html; curves: tensorboard --logdir {run.logs}")
-    say(f'next: python recipes/fill_mask.py --model {output} "{example_to_type(model.tokenizer, data)}"')
+    say(f'next: python recipes/fill_mask.py --model {output} "{example_to_type(model.tokenizer, first)}"')
     return metrics
 
 
@@ -288,15 +312,31 @@ def train(model: Any, batches: Any, budget: Any, watched: list[Any]) -> None:
     )
 
 
-def in_numbers(dataset: Any, validation: Any) -> dict[str, Any]:
+def run_data(folders: list[str], names: list[str]) -> dict[str, Any]:
+    """Return what a run keeps of its corpora."""
+    from keras_mlm.data.manifest import Manifest
+    from keras_mlm.data.shard_digests import corpus_settings
+
+    every = [corpus_settings(Manifest.load(folder), folder) for folder in folders]
+    if len(every) == 1:
+        return every[0]
+    shards = {f"{name}/{file}": digest for name, one in zip(names, every, strict=True)
+              for file, digest in one["shards"].items()}  # fmt: skip
+    return {**every[0], "corpora": names, "tokens": sum(one["tokens"] for one in every), "shards": shards}
+
+
+def in_numbers(names: list[str], dataset: Any, held_out: dict[str, Any]) -> dict[str, Any]:
     """Return what is learned from, and measured on, in numbers."""
-    splits = dataset.manifest.splits
-    return {
-        name: {"documents": split.documents, "sentences": split.sentences, "tokens": split.tokens,
-               "rows an epoch": rows.rows, "tokens a row": rows.tokens_a_row}
-        for name, split, rows in (("training", splits["training"], dataset),
-                                  ("held-out", splits["validation"], validation))
-    }  # fmt: skip
+    numbers = {}
+    training = dict(zip(names, getattr(dataset, "corpora", [dataset]), strict=True))
+    for kind, parts in (("training", training), ("held-out", held_out)):
+        for name, rows in parts.items():
+            split = rows.manifest.splits[rows.split]
+            numbers[kind if len(parts) == 1 else f"{kind}, {name}"] = {
+                "documents": split.documents, "sentences": split.sentences, "tokens": split.tokens,
+                "rows an epoch": rows.rows, "tokens a row": rows.tokens_a_row,
+            }  # fmt: skip
+    return numbers
 
 
 def table(metrics: dict[str, Any]) -> str:

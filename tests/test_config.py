@@ -161,3 +161,12 @@ def test_a_rate_of_masks_that_changes_needs_steps():
         PretrainingConfig(minutes=1.0, final_mask_selection_rate=0.15)
     with pytest.raises(InputError, match="final_mask_selection_rate must be between 0 and 1"):
         PretrainingConfig(steps=1, final_mask_selection_rate=1.5)
+
+
+def test_the_shares_of_corpora_are_saved_and_checked():
+    config = PretrainingConfig(steps=1, corpus_weights=(0.7, 0.3), adaptive_masking=True)
+    assert PretrainingConfig.from_dict(json.loads(json.dumps(config.to_dict()))) == config
+    assert not {"corpus_weights", "adaptive_masking"} & PretrainingConfig(steps=1).to_dict().keys()
+    for wrong in ((1.0,), (1.0, 0.0), (1.0, float("nan"))):
+        with pytest.raises(InputError, match="corpus_weights must be two or more, all above 0"):
+            PretrainingConfig(steps=1, corpus_weights=wrong)

@@ -2,20 +2,23 @@
 
 import dataclasses
 import functools
+from collections.abc import Callable
 from typing import Literal
 
 import numpy as np
 import tensorflow as tf
 
 from keras_mlm.config import EVALUATION_RATE, PretrainingConfig
+from keras_mlm.data.fit_batches import as_it_is, fit_batches, in_order, share_of_batch
 from keras_mlm.data.manifest import VOCABULARY_FILE, Manifest
 from keras_mlm.data.mask_rate import MaskRate
 from keras_mlm.data.row_group import RowGroup
+from keras_mlm.data.row_masking import RowMasking
 from keras_mlm.data.row_packing import SPECIAL
 from keras_mlm.data.row_reader import OrderedRows, RowReader
 from keras_mlm.data.token_counts import token_counts
+from keras_mlm.data.token_weights import TokenWeights
 from keras_mlm.errors import InputError
-from keras_mlm.layers.preprocessing.masked_lm_mask_generator import MaskedLMMaskGenerator
 from keras_mlm.layers.preprocessing.next_sentence_pair_generator import NextSentencePairGenerator
 from keras_mlm.layers.preprocessing.part_of_speech_weights import part_of_speech_weights
 from keras_mlm.layers.preprocessing.segment_packer import SegmentPacker
@@ -27,9 +30,6 @@ VALIDATION_SEED = 0
 CHUNK_ROWS = 512
 # A split up to this size is read once before training, so that a damaged shard is found before hours are spent.
 CHECKED_BYTES = 1 << 30
-
-# Nothing here branches on a tensor, and looking for that takes longer than all the rest of building a pipeline.
-_as_it_is = tf.autograph.experimental.do_not_convert
 
 
 class PretrainingDataset:
@@ -61,6 +61,8 @@ class PretrainingDataset:
             replacements of selected tokens are drawn. Defaults to `"uniform"`.
         content_word_weight: float, how many times as often nouns, verbs, adjectives, adverbs and numbers are selected
             as other words; the share of a row stays. The corpus needs parts of speech. Defaults to `1.0`, all alike.
+        token_weights: `TokenWeights`, how often each token type is selected in relation to others, from step to step;
+            training only. Defaults to `None`, all alike.
         seed: int, of order, pairs and masks; validation does not depend on it. Defaults to `0`.
         split: `"training"` or `"validation"`. Defaults to `"training"`.
 
@@ -97,6 +99,7 @@ class PretrainingDataset:
         steps: int | None = None,
         replacements: Literal["uniform", "unigram"] = "uniform",
         content_word_weight: float = 1.0,
+        token_weights: TokenWeights | None = None,
         seed: int = 0,
         split: Literal["training", "validation"] = "training",
     ) -> None:
@@ -111,6 +114,8 @@ class PretrainingDataset:
             if steps is None or split != "training":
                 raise InputError("a rate of masks that changes needs steps, and the training split")
             self._rate = MaskRate(mask_selection_rate, final_mask_selection_rate, steps)
+        if token_weights is not None and split != "training":
+            raise InputError("held-out rows are masked alike in every run: token_weights are for the training split")
         self.manifest = Manifest.load(folder)
         if split not in self.manifest.splits:
             raise InputError(f"{folder} has no split {split!r}, only {', '.join(self.manifest.splits)}")
@@ -140,10 +145,10 @@ class PretrainingDataset:
         width = length - 3 if next_sentence else length - SPECIAL
         negatives: Literal["other_document", "swapped"] = "swapped" if sentence_pairs == "order" else "other_document"
         self._pairs = NextSentencePairGenerator(width, seed=self._seed, negatives=negatives)
-        self._masker = MaskedLMMaskGenerator(
-            len(vocabulary), mask_selection_rate, ids["[MASK]"], config.predictions,
-            unselectable_token_ids=sorted(ids.values()), seed=self._seed, strategy=masking,
-            replacement_weights=token_counts(folder, self.manifest).tolist() if replacements == "unigram" else None,
+        self._masking = RowMasking(
+            vocabulary, rate=mask_selection_rate, slots=config.predictions, strategy=masking, seed=self._seed,
+            replacement_weights=token_counts(folder, self.manifest) if replacements == "unigram" else None,
+            token_weights=token_weights,
         )  # fmt: skip
         self._reader = RowReader(
             folder, self.manifest, split, width=width, seed=seed if self._training else None, packed=packed,
@@ -158,14 +163,17 @@ class PretrainingDataset:
 
     @classmethod
     def from_config(
-        cls, folder: str, config: PretrainingConfig, split: Literal["training", "validation"] = "training"
-    ) -> "PretrainingDataset":
+        cls, folder: str, config: PretrainingConfig, split: Literal["training", "validation"] = "training", *,
+        token_weights: TokenWeights | None = None,
+    ) -> "PretrainingDataset":  # fmt: skip
         """Return the rows of a run; validation rows are those of all runs: not packed, with 15 % masks.
 
         Args:
             folder: str, a data folder.
             config: `PretrainingConfig`, of which rows and masks are taken.
             split: `"training"` or `"validation"`. Defaults to `"training"`.
+            token_weights: `TokenWeights`, training only; what `config.adaptive_masking` needs beside an
+                `AdaptiveMasking` that renews them. Defaults to `None`, all alike.
 
         Returns:
             A `PretrainingDataset`.
@@ -181,7 +189,8 @@ class PretrainingDataset:
         names = ("length", "batch_size", "masking", "mask_selection_rate", "mask_selection_length", "next_sentence",
                  "sentence_pairs", "packed", "final_mask_selection_rate", "steps", "replacements",
                  "content_word_weight", "seed")  # fmt: skip
-        return cls(folder, split=split, **{name: getattr(config, name) for name in names})
+        chosen = {name: getattr(config, name) for name in names}
+        return cls(folder, split=split, token_weights=token_weights, **chosen)
 
     def check_shards(self) -> None:
         """Read every shard of the split once.
@@ -209,8 +218,8 @@ class PretrainingDataset:
             `(B, L)` each, `sequence_ids` (1, 2, … for the texts of a row, 0 for padding) and `position_ids` (from 0 in
             each text).
         """
-        dataset = self.keyed_batches(start_step, worker=worker, workers=workers).map(_as_it_is(self._to_fit))
-        return dataset.prefetch(tf.data.AUTOTUNE)
+        keyed = self.keyed_batches(start_step, worker=worker, workers=workers)
+        return fit_batches(keyed, needs_step=self._masking.needs_step)
 
     def keyed_batches(self, start_step: int = 0, *, worker: int = 0, workers: int = 1) -> tf.data.Dataset:
         """Return the batches as flat dicts that also hold the rows' keys, to look at or count.
@@ -226,26 +235,62 @@ class PretrainingDataset:
         """
         if start_step and not self._training:
             raise InputError("the validation split is one pass from its beginning")
-        if self.batch_size % workers or not 0 <= worker < workers:
-            raise InputError(f"worker {worker} of {workers} has no equal share of a batch of {self.batch_size} rows")
-        share = self.batch_size // workers
-        group, place = self._plan.find_row(start_step * self.batch_size)
-        last = np.iinfo(np.int64).max if self._training else self._plan.groups
-        groups = tf.data.Dataset.range(group, last).map(_as_it_is(self._reader.load)).prefetch(1)
-        share_of = (worker, share) if self._training and workers > 1 else None
-        rows = functools.partial(self._rows, first_group=group, first_place=place, share_of=share_of)
-        dataset = groups.flat_map(_as_it_is(rows))
+        share = share_of_batch(self.batch_size, worker, workers)
+        mine = (worker, share) if self._training and workers > 1 else None
+        late = self._masking.needs_step
+        dataset = self.row_chunks(start_step * self.batch_size, self.batch_size, share_of=mine, masked=not late)
         dataset = dataset.rebatch(share if self._training else self.batch_size, drop_remainder=self._training)
+        if late:
+            dataset = dataset.enumerate(start_step).map(as_it_is(lambda step, rows: self._masking(rows, step)))
         steps = tf.data.INFINITE_CARDINALITY
         if not self._training:
-            mine = slice(worker * share, (worker + 1) * share)
-            dataset = dataset.map(_as_it_is(lambda batch: {k: v[mine] for k, v in self._fill_up(batch).items()}))
+            part = slice(worker * share, (worker + 1) * share)
+            dataset = dataset.map(as_it_is(lambda batch: {k: v[part] for k, v in self._fill_up(batch).items()}))
             steps = -(-self.rows // self.batch_size)
-        options = tf.data.Options()
-        options.deterministic = True
-        # Replicas share out every batch; sharding the files would change which rows a batch holds.
-        options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.OFF
-        return dataset.apply(tf.data.experimental.assert_cardinality(steps)).with_options(options)
+        return in_order(dataset, steps)
+
+    def row_chunks(
+        self, first_row: int, batch_size: int, *, share_of: tuple[int, int] | None = None,
+        row_of: Callable[[tf.Tensor], tf.Tensor] = lambda position: position, masked: bool = False,
+    ) -> tf.data.Dataset:  # fmt: skip
+        """Return rows from one on, some hundred at a time.
+
+        Args:
+            first_row: int, counted through all epochs.
+            batch_size: int, rows of the batches that they come to be in.
+            share_of: a worker's number and how many rows of each batch are its own; those of other workers are left
+                out. Defaults to `None`, all rows.
+            row_of: callable that says which row of the run this corpus' rows at some positions are, int64 both.
+                Defaults to the same ones: there is no other corpus.
+            masked: bool, whether they are masked at once. Defaults to `False`.
+
+        Returns:
+            Dataset of dicts, what `SegmentPacker` gives, labels, keys, and what `RowMasking` takes with them or gives.
+        """
+        group, place = self._plan.find_row(first_row)
+        last = np.iinfo(np.int64).max if self._training else self._plan.groups
+        groups = tf.data.Dataset.range(group, last).map(as_it_is(self._reader.load)).prefetch(1)
+
+        def chunks(loaded: OrderedRows) -> tf.data.Dataset:
+            first = tf.where(loaded.number == group, tf.constant(place, tf.int64), 0)
+            order = loaded.order[first:]
+            run_rows = row_of(loaded.position + tf.range(first, tf.size(loaded.order, tf.int64)))
+            if share_of is not None:
+                # Before any work is spent on the rows of other workers.
+                worker, share = share_of
+                mine = run_rows % batch_size // share == worker
+                order, run_rows = tf.boolean_mask(order, mine), tf.boolean_mask(run_rows, mine)
+
+            def chunk(begin: tf.Tensor) -> dict[str, tf.Tensor]:
+                chosen = order[begin : begin + CHUNK_ROWS]
+                steps = run_rows[begin : begin + CHUNK_ROWS] // batch_size
+                rows = self._finish(loaded.epoch, loaded.rows, chosen, tf.gather(loaded.index, chosen), steps)
+                return self._masking(rows) if masked else rows
+
+            begins = tf.data.Dataset.range(0, tf.size(order, tf.int64), CHUNK_ROWS)
+            return begins.map(as_it_is(chunk), num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+
+        return groups.flat_map(as_it_is(chunks))
 
     def _check_content(self) -> None:
         split = self.manifest.splits[self.split]
@@ -260,32 +305,8 @@ class PretrainingDataset:
                 "next_sentence=False (--next-sentence=false)"
             )
 
-    def _rows(
-        self, group: OrderedRows, *, first_group: int, first_place: int, share_of: tuple[int, int] | None
-    ) -> tf.data.Dataset:
-        """Return the finished rows of a group, or one worker's share of them, in chunks."""
-        first, order = tf.where(group.number == first_group, tf.constant(first_place, tf.int64), 0), group.order
-        rates = None
-        if self._rate is not None:
-            rates = self._rate((group.position + tf.range(tf.size(order, tf.int64))) // self.batch_size)
-        if share_of is not None:
-            # By the place in the endless stream of rows, before any work is spent on the rows of other workers.
-            worker, share = share_of
-            places = tf.range(first, tf.size(order, tf.int64))
-            mine = (group.position + places) % self.batch_size // share == worker
-            rates = None if rates is None else tf.boolean_mask(rates[first:], mine)
-            order, first = tf.boolean_mask(order[first:], mine), tf.constant(0, tf.int64)
-
-        def chunk(place: tf.Tensor) -> dict[str, tf.Tensor]:
-            chosen = order[place : place + CHUNK_ROWS]
-            rate = None if rates is None else rates[place : place + CHUNK_ROWS]
-            return self._finish(group.epoch, group.rows, chosen, tf.gather(group.index, chosen), rate)
-
-        places = tf.data.Dataset.range(first, tf.size(order, tf.int64), CHUNK_ROWS)
-        return places.map(_as_it_is(chunk), num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
-
     def _finish(
-        self, epoch: tf.Tensor, rows: RowGroup, chosen: tf.Tensor, example_index: tf.Tensor, rate: tf.Tensor | None
+        self, epoch: tf.Tensor, rows: RowGroup, chosen: tf.Tensor, example_index: tf.Tensor, steps: tf.Tensor
     ) -> dict[str, tf.Tensor]:
         epochs = tf.fill(tf.shape(example_index), epoch)
         keys = {"example_index": example_index, "epoch": epochs}
@@ -312,12 +333,10 @@ class PretrainingDataset:
                     "without_negative": pairs.without_negative,
                 }
             packed = self._packer.pack_spans(rows.tokens, rows.word_starts, first, second, rows.pos_ids)
-        weights = None if self._weights is None else self._weights(packed["pos_ids"])
-        masked = self._masker({
-            **packed, "example_index": example_index, "epoch": epochs, "mask_selection_rate": rate,
-            "selection_weights": weights,
-        })  # fmt: skip
-        return {**packed, **masked, **labels, **keys}
+        hints = {} if self._rate is None else {"mask_selection_rate": self._rate(steps)}
+        if self._weights is not None:
+            hints["selection_weights"] = self._weights(packed["pos_ids"])
+        return {**packed, **labels, **keys, **hints}
 
     def _fill_up(self, batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         missing = self.batch_size - tf.shape(batch["token_ids"])[0]
@@ -329,12 +348,3 @@ class PretrainingDataset:
             return tf.ensure_shape(part, [self.batch_size, *part.shape[1:]])
 
         return {name: full(name, part) for name, part in batch.items()}
-
-    def _to_fit(self, batch: dict[str, tf.Tensor]) -> tuple[dict[str, tf.Tensor], ...]:
-        names = ("token_ids", "segment_ids", "padding_mask", "position_ids", "sequence_ids", "mask_positions")
-        x = {name: batch[name] for name in names if name in batch}
-        y, weights = {"masked_lm": batch["mask_ids"]}, {"masked_lm": batch["mask_weights"]}
-        if self.next_sentence:
-            y["next_sentence"] = batch["next_sentence_labels"]
-            weights["next_sentence"] = batch["next_sentence_weights"]
-        return x, y, weights

@@ -22,6 +22,8 @@ class TensorFlowStep:
     """
 
     micro_batches: int
+    # A `TokenAccuracy` that the training steps count in; `AdaptiveMasking` sets it.
+    token_accuracy: Any = None
 
     def train_step(self: Any, data: Any) -> dict[str, Any]:
         """Take one step on this replica's rows."""
@@ -79,6 +81,8 @@ class TensorFlowStep:
             loss = self.share_of_loss(y, y_pred, sample_weight, weights)
             scaled = self.optimizer.scale_loss(loss)
         self.add_to_accuracy(y, y_pred, sample_weight)
+        if self.token_accuracy is not None:
+            self.token_accuracy.update(y["masked_lm"], y_pred["masked_lm"], sample_weight["masked_lm"])
         variables = [variable.value for variable in self.trainable_variables]
         found = tape.gradient(scaled, variables, unconnected_gradients=tf.UnconnectedGradients.ZERO)
         # Tables have sparse gradients, which cannot be packed into one reduction.

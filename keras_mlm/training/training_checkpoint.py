@@ -5,6 +5,7 @@ import math
 import re
 import signal
 import threading
+from collections.abc import Sequence
 from types import FrameType
 from typing import Any
 
@@ -24,6 +25,7 @@ logger = logging.getLogger(__name__)
 # After so many reloads without a new checkpoint between them, the batches are not what is wrong.
 GIVE_UP = 3
 
+_MORE = "more"
 _NAME = re.compile(r"step-(\d+)\.npz")
 _LEFTOVER = re.compile(r"step-(\d+)\.npz\.partial")
 
@@ -47,6 +49,8 @@ class TrainingCheckpoint(keras.callbacks.Callback):
         settings: dict of plain data; a checkpoint of other settings is refused. Defaults to `None`, nothing.
         every_seconds: float, time between checkpoints. Defaults to `120`.
         keep: int, how many of the newest stay, beside the one with the lowest loss. Defaults to `2`.
+        more: sequence of variables that are no model's, such as those of `AdaptiveMasking`, kept as well. They stay as
+            they are after a bad step: batches that are made already were made by them. Defaults to `()`.
 
     Example:
         ```python
@@ -64,6 +68,7 @@ class TrainingCheckpoint(keras.callbacks.Callback):
         settings: dict[str, Any] | None = None,
         every_seconds: float = 120.0,
         keep: int = 2,
+        more: Sequence[Any] = (),
     ) -> None:
         super().__init__()
         self.folder = folder
@@ -71,6 +76,7 @@ class TrainingCheckpoint(keras.callbacks.Callback):
         self.settings = settings or {}
         self.every_seconds = every_seconds
         self.keep = keep
+        self.more = tuple(more)
         self._workers = budget.workers
         self._watch = LossWatch()
         self._reloads = 0
@@ -93,7 +99,7 @@ class TrainingCheckpoint(keras.callbacks.Callback):
             InputError: the checkpoint belongs to other settings or to another model, or none of them can be read.
             RunError: the workers do not find the same checkpoint.
         """
-        state = self._restore(model)
+        state = self._restore(model, resuming=True)
         if self._workers.is_chief:
             self._remove_leftovers()
         if state is not None:
@@ -106,7 +112,7 @@ class TrainingCheckpoint(keras.callbacks.Callback):
         """Write a checkpoint of this moment now; return whether it could be written, on the chief."""
         name = f"step-{self.budget.step:08d}.npz"
         # Every worker reads its variables, since reading some of them asks the others; the chief's are kept.
-        arrays = {name: _to_numpy(variable) for name, variable in _variables(self.model).items()}
+        arrays = {name: _to_numpy(variable) for name, variable in self._variables(self.model).items()}
         if not self._workers.is_chief:
             self._saved_step = self.budget.step
             return True
@@ -177,7 +183,7 @@ class TrainingCheckpoint(keras.callbacks.Callback):
         """Load the newest checkpoint and leave out the batches since then."""
         step, self._reloads = self.budget.step, self._reloads + 1
         # What has been saved must be there for every worker before one of them reads.
-        state = self._restore(self.model) if self._reloads < GIVE_UP else None
+        state = self._restore(self.model, resuming=False) if self._reloads < GIVE_UP else None
         if state is None:
             self._restore_signals()
             raise RunError(
@@ -195,7 +201,7 @@ class TrainingCheckpoint(keras.callbacks.Callback):
         )  # fmt: skip
         self.save()  # so that a run that is killed now does not meet the same batches again
 
-    def _restore(self, model: keras.Model) -> dict[str, Any] | None:
+    def _restore(self, model: keras.Model, *, resuming: bool) -> dict[str, Any] | None:
         names = self._names()
         for name in reversed(names):
             try:
@@ -204,7 +210,7 @@ class TrainingCheckpoint(keras.callbacks.Callback):
                 logger.warning("a checkpoint is damaged and left out: %s", error)
                 continue
             self._check(name, state)
-            self._assign(name, _variables(model), arrays)
+            self._assign(name, self._variables(model), arrays, resuming=resuming)
             self._best = state.get("best")
             return state
         if names:
@@ -243,24 +249,24 @@ class TrainingCheckpoint(keras.callbacks.Callback):
         if difference:
             raise InputError(f"{self.folder}/{name} belongs to a run with other settings: {difference}")
 
-    def _assign(self, name: str, variables: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
+    def _assign(self, name: str, variables: dict[str, Any], arrays: dict[str, np.ndarray], *, resuming: bool) -> None:
         fits = variables.keys() == arrays.keys() and all(
             tuple(variable.shape) == arrays[key].shape for key, variable in variables.items()
         )
         if not fits:
             raise InputError(f"{self.folder}/{name} belongs to another model or optimizer")
         for key, variable in variables.items():
-            variable.assign(arrays[key])
+            if resuming or not key.startswith(_MORE):
+                variable.assign(arrays[key])
 
-
-def _variables(model: keras.Model) -> dict[str, Any]:
-    """Return all variables of a model and its optimizer, by their order: names change when a model is built twice."""
-    if not model.built:
-        raise ValueError("build the model before its checkpoints are read: call it on one batch")
-    with model.distribute_strategy.scope():
-        model.optimizer.build(model.trainable_variables)
-    groups = {"model": model.variables, "optimizer": model.optimizer.variables}
-    return {f"{group}-{index:04d}": v for group, variables in groups.items() for index, v in enumerate(variables)}
+    def _variables(self, model: keras.Model) -> dict[str, Any]:
+        """Return all variables, by their order: names change when a model is built twice."""
+        if not model.built:
+            raise ValueError("build the model before its checkpoints are read: call it on one batch")
+        with model.distribute_strategy.scope():
+            model.optimizer.build(model.trainable_variables)
+        groups = {"model": model.variables, "optimizer": model.optimizer.variables, _MORE: self.more}
+        return {f"{group}-{index:04d}": v for group, variables in groups.items() for index, v in enumerate(variables)}
 
 
 def _to_numpy(variable: Any) -> np.ndarray:

@@ -30,16 +30,13 @@ def frozen_probe(
     """
     import keras
     import numpy as np
-    from sklearn.linear_model import LogisticRegression
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import StandardScaler
 
     from keras_mlm.model_folder import load_model
     from keras_mlm.text_table import text_table
 
     lines = Path(labelled).read_text(encoding="utf-8").splitlines()
     pairs = [line.split("\t", 1) for line in lines if "\t" in line]
-    order = np.random.default_rng(SEED).permutation(len(pairs))[:limit]
+    order = shuffled(len(pairs), limit)
     labels = np.array([pairs[index][0] for index in order])
     texts = [pairs[index][1] for index in order]
     judged = max(1, round(HELD_OUT * len(texts)))
@@ -47,12 +44,10 @@ def frozen_probe(
     for folder in models:
         model = load_model(folder)
         means = model.embed(texts)
-        probe = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000, C=0.1))
-        probe.fit(means[judged:], labels[judged:])
         rows.append(
             {
                 "model": Path(folder).name,
-                "accuracy": round(float(probe.score(means[:judged], labels[:judged])), 4),
+                "accuracy": accuracy_of(means[judged:], labels[judged:], means[:judged], labels[:judged]),
                 "texts": len(texts) - judged,
                 "judged": judged,
                 "classes": len(set(labels)),
@@ -65,6 +60,27 @@ def frozen_probe(
     if results is not None:
         Path(results).write_text(json.dumps(rows, indent=1) + "\n")
     return rows
+
+
+def shuffled(count: int, limit: int | None) -> Any:
+    """Return the order of examples that all models see, or its beginning."""
+    import numpy as np
+
+    return np.random.default_rng(SEED).permutation(count)[:limit]
+
+
+def probe_of(vectors: Any, labels: Any) -> Any:
+    """Return a logistic regression that has learned these labels of vectors."""
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    return make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000, C=0.1)).fit(vectors, labels)
+
+
+def accuracy_of(vectors: Any, labels: Any, judged_vectors: Any, judged_labels: Any) -> float:
+    """Return how much of other examples a probe of these tells right."""
+    return round(float(probe_of(vectors, labels).score(judged_vectors, judged_labels)), 4)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
-"""Small corpora that no other file of the repository is needed for."""
+"""Small corpora that no other file of the repository is needed for; lets the tests here import `record_corpus`."""
 
 import random
 import string
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,6 +10,8 @@ import pytest
 
 from keras_mlm.data.documents import Document
 from keras_mlm.tokenizers.vocabulary_file import SPECIAL_TOKENS
+
+sys.path.insert(0, str(Path(__file__).parent))
 
 
 def sentence(generator: random.Random, words: int = 10) -> str:

@@ -66,6 +66,25 @@ def test_what_a_run_leaves(finished):
         assert (output / name).exists()
 
 
+@pytest.mark.slow
+def test_a_mix_of_corpora_is_measured_on_each_and_on_all(pretrain, data, tmp_path):
+    other = shutil.copytree(data, tmp_path / "other:x2")
+    corpora, output = [f"{data}:0.75", f"{other}:0.25"], tmp_path / "model"
+    metrics = pretrain(data=corpora, output=str(output), steps=2, adaptive_masking=True, **SMALL)
+    # The held-out halves are the same, so every figure is.
+    for name in ("masked_lm_loss", "masked_lm_accuracy", "perplexity"):
+        assert metrics[name] == pytest.approx(metrics[f"data/{name}"], rel=1e-5)
+        assert metrics[f"data/{name}"] == pytest.approx(metrics[f"other:x2/{name}"], rel=1e-5)
+    run = json.loads((output / "run" / "run.json").read_text())
+    assert run["pretraining"]["corpus_weights"] == [0.75, 0.25] and run["pretraining"]["adaptive_masking"] is True
+    assert {name.split("/")[0] for name in run["data"]["shards"]} == {"data", "other:x2"}
+    assert pretrain(data=corpora, output=str(output), steps=2, adaptive_masking=True, **SMALL) == metrics
+    for wrong in ([corpora[0], str(other)], [corpora[0], corpora[0]], [corpora[0], f"{other}:-1"]):
+        with pytest.raises(InputError, match=r"needs a weight above 0|given twice"):
+            pretrain(data=wrong, output=str(tmp_path / "none"), steps=2, **SMALL)
+    assert not (tmp_path / "none").exists()
+
+
 def test_the_same_command_on_a_finished_run_prints_the_result(pretrain, finished, data, capsys):
     output, metrics = finished
     modified = (output / "model.weights.h5").stat().st_mtime_ns

@@ -89,10 +89,29 @@ def test_two_logical_devices(data, tmp_path):
 
 
 @pytest.mark.slow
+def test_two_workers_find_the_same_tokens_hard_as_one_process(data, tmp_path):
+    arguments = ["--data", data, "--preset", "tiny", "--style", "modern", "--length", "16", "--batch-size", "8"]
+    arguments += ["--steps", "420", "--adaptive-masking"]
+    launch = [sys.executable, str(RECIPE.with_name("launch_local.py")), "-n", "2", "--", str(RECIPE)]
+    weights = []
+    for command, name in (([*launch, "--strategy", "multi_worker"], "two"), ([sys.executable, str(RECIPE)], "one")):
+        command = [*command, *arguments, "--output", str(tmp_path / name)]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=300)
+        assert done.returncode == 0, done.stdout + done.stderr
+        path = tmp_path / name / "run" / "checkpoints" / "step-00000420.npz"
+        arrays, _ = read_checkpoint(str(path))
+        assert arrays["more-0002"] == 3, "two blocks have ended, and what they taught is used from the second on"
+        weights.append(np.array([arrays["more-0000"], arrays["more-0001"]]))
+    # The words of this corpus, the last of the vocabulary: nothing tells which comes next, so most guesses are wrong.
+    assert weights[0].max() < 1 and weights[0][:, -len(WORDS) :].std() > 0
+    np.testing.assert_allclose(weights[0], weights[1], atol=0.02)
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "options",
-    [("--masking", "whole_word"), ("--style", "modern", "--final-length", "32")],
-    ids=["whole_word", "packed_and_grown"],
+    [("--masking", "whole_word"), ("--style", "modern", "--final-length", "32", "--adaptive-masking")],
+    ids=["whole_word", "packed_grown_and_adaptive"],
 )
 def test_a_killed_run_ends_with_the_same_bits(data, tmp_path, options):
     arguments = ("--steps", "700", "--deterministic", *options)

@@ -25,7 +25,7 @@ from keras_mlm.layers.preprocessing.word_spans import word_spans
 _LOW = np.uint32(2**13 - 1)
 _WIDEST = int(_LOW) - 1
 # Where a row's draws of span lengths begin, behind those of its positions.
-_LENGTHS = int(_LOW) + 1
+LENGTH_COUNTERS = int(_LOW) + 1
 
 
 @keras.saving.register_keras_serializable(package="keras_mlm")
@@ -203,7 +203,7 @@ class MaskedLMMaskGenerator(PreprocessingLayer):
         if self.strategy == "span":
             # The words of a span have its score, from left to right: they are selected one after the other.
             places = (_LOW - positions) & _LOW
-            spans = word_spans(random_bits.random_bits(keys, _positions(token_ids) + _LENGTHS), words.sizes)
+            spans = word_spans(random_bits.random_bits(keys, _positions(token_ids) + LENGTH_COUNTERS), words.sizes)
             if sums is not None:
                 batch, width = batch_and_width(spans)
                 sizes, sums = (sum_by(spans + (tf.range(batch) * width)[:, None], part) for part in (sizes, sums))
