@@ -70,20 +70,24 @@ def redact(text: str, kinds: Sequence[str]) -> tuple[str, list[tuple[str, str]]]
         ```
     """
     found: list[tuple[str, str]] = []
-    original = text
+    has_mail = "emails" in kinds and ("@" in text or "＠" in text)
+    has_number = _NUMBER.search(text) is not None
+    if not has_mail and not has_number:
+        return text, found
+    chinese = _HAN.search(text) is not None
 
     def replace_by(kind: str, wanted: Callable[[str], bool]) -> Callable[[re.Match[str]], str]:
         def replacement(match: re.Match[str]) -> str:
             if not wanted(match[0]):
                 return match[0]
             found.append((kind, match[0]))
-            return WORDS[kind][_HAN.search(original) is not None]
+            return WORDS[kind][chinese]
 
         return replacement
 
-    if "emails" in kinds and ("@" in text or "＠" in text):
+    if has_mail:
         text = _EMAIL.sub(replace_by("emails", lambda _: True), text)
-    if _NUMBER.search(text) is None:
+    if not has_number:
         return text, found
     if "cn_ids" in kinds:
         text = _CN_ID.sub(replace_by("cn_ids", lambda number: is_chinese_id(_without_separators(number))), text)

@@ -98,7 +98,7 @@ def test_what_was_found_is_gone_and_what_is_left_is_there(line):
 
 @pytest.mark.parametrize(
     "unit", ["a", "1", "a@", "@", "1 ", "1-", "1234 ", "a.", "a.a@", "+1", "+1 ", "00", "(0", "138", "1380013800", ".-",
-             "a@a.", "1234567890123456 ", "110105 19491231 "]
+             "a@a.", "1234567890123456 ", "110105 19491231 ", "x@y.com ", "13800138000 "]
 )  # fmt: skip
 def test_time_is_linear(unit):
     """Twenty times as long a line takes twenty times as long, and not four hundred times."""
