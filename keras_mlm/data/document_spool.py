@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from keras_mlm.data.document_split import DocumentSplit, pack_document
 
-# Small enough that a worker that dies loses seconds, large enough that a corpus of 100 GB has no million of files.
+# Small enough that a worker that dies loses seconds, large enough that a corpus of 100 GB has no million files.
 SPLIT_BYTES = 4_000_000
 
 

@@ -1,6 +1,7 @@
 """Documents in, a folder of token records out."""
 
 import collections
+import contextlib
 import json
 import logging
 from collections.abc import Iterable, Iterator, Sequence
@@ -233,14 +234,19 @@ def _with_new_vocabulary(
     """Return the tokenizer of a vocabulary trained on the documents, or the one that an earlier attempt had trained."""
     path = tf.io.gfile.join(work, "trained_on")
     trained_on = identity(settings, [split.digest for split in spool.splits])
-    if tf.io.gfile.exists(path) and tf.io.gfile.GFile(path).read() == trained_on:
-        return WordPieceTokenizer.load(work)
+    if tf.io.gfile.exists(path):
+        with tf.io.gfile.GFile(path) as file:
+            kept = file.read().split()
+        with contextlib.suppress(InputError):  # an attempt that was killed while it wrote another one
+            tokenizer = WordPieceTokenizer.load(work)
+            if kept == [trained_on, tokenizer.vocabulary_hash]:
+                return tokenizer
     logger.info("Training a vocabulary")
     size, exact = settings["vocabulary_size"], settings["exact_size"]
     report = learn_vocabulary(_vocabulary_texts(spool, held_out), size, exact=exact, **folding)
     tokenizer = WordPieceTokenizer(report.vocabulary, **folding)
     tokenizer.save(work)
-    write_whole(path, trained_on)
+    write_whole(path, f"{trained_on} {tokenizer.vocabulary_hash}")
     return tokenizer
 
 

@@ -17,10 +17,9 @@ def side(files: list[str], vocabulary: str, output: str) -> Callable[[], int]:
     Written from the description in the BERT paper (Devlin et al., 2019) and its README: every document once, where
     Google's default is ten times.
     """
+    import tensorflow as tf
 
     def once() -> int:
-        import tensorflow as tf
-
         with open(vocabulary, encoding="utf-8") as file:
             ids = {token: number for number, token in enumerate(file.read().splitlines())}
         ordinary = [token for token in ids if not token.startswith("[")]
