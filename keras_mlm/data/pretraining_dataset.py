@@ -265,7 +265,7 @@ class PretrainingDataset:
             masked: bool, whether they are masked at once. Defaults to `False`.
 
         Returns:
-            Dataset of dicts, what `SegmentPacker` gives, labels, keys, and what `RowMasking` takes with them or gives.
+            Dataset of dicts: what `SegmentPacker` gives, labels, keys, and masks or what these are made by.
         """
         group, place = self._plan.find_row(first_row)
         last = np.iinfo(np.int64).max if self._training else self._plan.groups
