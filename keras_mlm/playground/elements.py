@@ -42,6 +42,8 @@ STYLE = """
 .mlm-c4 { background: rgba(239, 68, 68, .35); } .mlm-c5 { background: rgba(20, 184, 166, .4); }
 .mlm-c6 { background: rgba(236, 72, 153, .35); } .mlm-c7 { background: rgba(132, 204, 22, .4); }
 .mlm img { max-width: 100%; height: auto; background: white; border-radius: .3rem; }
+.side-by-side.side-by-side { flex-wrap: wrap; }
+.side-by-side.side-by-side > * { min-width: min(100%, 20rem) !important; }
 """
 
 

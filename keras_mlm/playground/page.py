@@ -112,7 +112,7 @@ def build_page(models: Sequence[LoadedModel]) -> "gradio.Blocks":
         return gr.on(triggers, *arguments, trigger_mode="always_last", **options)
 
     def answer_boxes() -> list[Any]:
-        with gr.Row():
+        with gr.Row(elem_classes="side-by-side"):
             return [gr.HTML(label=loaded.name, elem_classes="answer") for loaded in models]
 
     def words_of(text: str) -> Any:
@@ -124,7 +124,7 @@ def build_page(models: Sequence[LoadedModel]) -> "gradio.Blocks":
 
     with gr.Blocks(title=_TITLE, analytics_enabled=False) as page:
         gr.HTML(page_html(element("h1", _TITLE)))
-        with gr.Row():
+        with gr.Row(elem_classes="side-by-side"):
             for loaded in models:
                 gr.HTML(page_html(loaded.about()))
         with gr.Row(equal_height=True):

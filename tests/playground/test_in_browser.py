@@ -134,7 +134,7 @@ def test_what_is_typed_is_never_run_on_any_tab_nor_wider_than_a_phone(visit, add
 
 
 def test_classes_and_tags_with_markup_in_their_names_side_by_side(visit, serve, classifier, tagger):
-    page = visit(serve(classes=classifier, tags=tagger))
+    page = visit(serve(classes=classifier, tags=tagger), viewport={"width": 1000, "height": 700})
     asked(page, TEXT)
     (spans,) = tagger.predict_texts([TEXT])
     page.get_by_text(f"{len(spans)} entities found.").wait_for()
@@ -142,4 +142,8 @@ def test_classes_and_tags_with_markup_in_their_names_side_by_side(visit, serve, 
     control(page, "tab", "Classes").click()
     table = control(page, "table", "probability of each class")
     table.wait_for()
+    classes, tags = (page.get_by_role("heading", name=name, exact=True) for name in ("classes", "tags"))
+    assert classes.bounding_box()["y"] == tags.bounding_box()["y"], "side by side"
+    page.set_viewport_size({"width": 390, "height": 700})
+    assert classes.bounding_box()["x"] == tags.bounding_box()["x"], "one below the other on a phone"
     assert sorted(table.get_by_role("rowheader").all_inner_texts()) == sorted(classifier.classes)
