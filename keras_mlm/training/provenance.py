@@ -15,6 +15,8 @@ import keras_mlm
 PACKAGES = ("tensorflow", "tensorflow-text", "keras", "keras-nlp", "tokenizers", "numpy")
 # Settings of TensorFlow, Keras, XLA and the numeric libraries that change what is computed or where.
 _VARIABLES = ("TF_", "KERAS_", "XLA_", "CUDA_VISIBLE_DEVICES", "OMP_", "MKL_", "ONEDNN_", "NCCL_")
+# Another program's, Terraform's, which may hold secrets.
+_NOT_OURS = ("TF_VAR_", "TF_CLI_", "TF_TOKEN_")
 
 
 def provenance() -> dict[str, Any]:
@@ -44,7 +46,11 @@ def provenance() -> dict[str, Any]:
         "commit": _commit(),
         "system": f"{platform.platform()}, {os.cpu_count()} cores",
         "devices": [_name_of(device) for device in tf.config.list_physical_devices()],
-        "environment": {name: value for name, value in sorted(os.environ.items()) if name.startswith(_VARIABLES)},
+        "environment": {
+            name: value
+            for name, value in sorted(os.environ.items())
+            if name.startswith(_VARIABLES) and not name.startswith(_NOT_OURS)
+        },
     }
 
 

@@ -52,7 +52,8 @@ def test_other_settings_are_refused_with_the_difference(tmp_path):
 def test_a_run_knows_how_it_was_started_each_time(tmp_path, monkeypatch):
     monkeypatch.setattr(sys, "orig_argv", ["python", "recipes/pretrain.py", "--data", "my data", "--seed", "3"])
     monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", "1")
-    monkeypatch.setenv("SECRET", "hidden")
+    for name in ("SECRET", "TF_VAR_password"):
+        monkeypatch.setenv(name, "hidden")
     run = RunFolder(str(tmp_path))
     run.begin(SETTINGS)
     run.begin(SETTINGS)
