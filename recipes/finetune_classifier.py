@@ -42,7 +42,8 @@ def finetune_classifier(
     Of several seeds the same command continues with the next one when it was stopped.
 
     Args:
-        train: Labelled examples, .tsv, .csv or .jsonl, also .gz or .xz.
+        train: Labelled examples, .tsv, .csv or .jsonl, also .gz or .xz; or a data set of the Hugging Face hub,
+            hf:NAME#SPLIT (the extra datasets), with the columns "text" and "label" by default; dev and test likewise.
         output: Model folder to write, such as saved_models/topics; of several seeds it holds the best on dev.
         model: Start from this model folder: pre-trained, or a classifier of the same classes.
         from_scratch: Or start from random weights of this size: tiny, mini, small, medium, base or large.

@@ -1,10 +1,12 @@
-"""Streams labelled texts and pairs out of TSV, CSV and JSONL files; every complaint names file and line."""
+"""Streams labelled texts and pairs out of TSV, CSV and JSONL files and data sets; complaints name file and line."""
 
 import dataclasses
 from collections.abc import Iterator
+from typing import Any
 
 from keras_mlm.data.file_columns import check_width, column_place
 from keras_mlm.data.file_rows import file_kind, json_rows, table_rows
+from keras_mlm.data.hub_rows import hub_rows, is_hub_address
 from keras_mlm.data.text_files import one_file
 from keras_mlm.errors import InputError
 
@@ -43,7 +45,8 @@ def read_labelled_texts(
 
     The suffix says the format: `.tsv` (tabs, no quotes), `.csv` (commas, quotes) or `.jsonl` (an object a line), each
     also as `.gz` or `.xz`. A column is chosen by its number, from 1, or by its name; a name means that the first line
-    holds the names. In JSONL columns are the names of entries.
+    holds the names. In JSONL columns are the names of entries. A path that begins with `hf:` is a data set of the
+    Hugging Face hub, see `hub_rows`, whose rows are as those of JSONL.
 
     Args:
         path: str, the file.
@@ -66,8 +69,9 @@ def read_labelled_texts(
             print(example.label, example.text)
         ```
     """
-    path = one_file(path)
-    kind = file_kind(path)
+    hub = is_hub_address(path)
+    path = path if hub else one_file(path)
+    kind = "jsonl" if hub else file_kind(path)
     if kind not in ("tsv", "csv", "jsonl"):
         raise InputError(f"{path}: the name must end in .tsv, .csv or .jsonl, which says how it is read")
     entry = kind == "jsonl"
@@ -76,7 +80,8 @@ def read_labelled_texts(
         wanted["pair"] = pair
     if separator == "":
         raise InputError("the separator of labels is empty: give the character that stands between them")
-    rows = _objects(path, wanted, separator) if entry else _columns(path, wanted)
+    objects = hub_rows(path) if hub else json_rows(path) if entry else None
+    rows = _columns(path, wanted) if objects is None else _objects(path, objects, wanted, separator)
     return _examples(path, rows, separator)
 
 
@@ -111,8 +116,10 @@ def _columns(path: str, wanted: dict[str, str]) -> Iterator[tuple[int, dict[str,
         yield line, {name: cells[place] for name, place in places.items()}
 
 
-def _objects(path: str, wanted: dict[str, str], separator: str | None) -> Iterator[tuple[int, dict[str, str]]]:
-    for number, entries in json_rows(path):
+def _objects(
+    path: str, objects: Iterator[tuple[int, dict[str, Any]]], wanted: dict[str, str], separator: str | None
+) -> Iterator[tuple[int, dict[str, str]]]:
+    for number, entries in objects:
         row = {}
         for name, column in wanted.items():
             value = entries.get(column)

@@ -1,10 +1,11 @@
-"""Streams sentences of tagged words out of files of columns, as CoNLL and Universal Dependencies have them."""
+"""Streams sentences of tagged words out of files of columns (CoNLL, Universal Dependencies) and data sets."""
 
 import dataclasses
 import re
 from collections.abc import Iterator
 
 from keras_mlm.data.file_columns import check_width, column_place
+from keras_mlm.data.hub_rows import hub_rows, is_hub_address
 from keras_mlm.data.text_files import one_file, read_lines
 from keras_mlm.errors import InputError
 
@@ -36,12 +37,14 @@ def read_tagged_words(path: str, *, word: str | None = None, label: str | None =
     Columns are separated by tabs if the first line has one, else by spaces. A column is chosen by its number, from 1,
     or by its name; a name means that the first line holds the names. Where tabs separate columns, a line that begins
     with `#` and has none is a comment; `-DOCSTART-` lines separate documents. The suffix `.conllu`, with `.gz` or
-    `.xz` behind it as any other, means Universal Dependencies.
+    `.xz` behind it as any other, means Universal Dependencies. A path that begins with `hf:` is a data set of the
+    Hugging Face hub, see `hub_rows`: a row is a sentence, with a list of words and one of tags.
 
     Args:
         path: str, the file.
-        word: str, column of the word. Defaults to `"1"`, in `.conllu` to `"2"`.
-        label: str, column of the tag. Defaults to `"2"`, in `.conllu` to `"4"`, the part of speech.
+        word: str, column of the word. Defaults to `"1"`, in `.conllu` to `"2"`, in a data set to `"tokens"`.
+        label: str, column of the tag. Defaults to `"2"`, in `.conllu` to `"4"`, the part of speech, in a data set to
+            `"ner_tags"`.
 
     Returns:
         Iterator of `TaggedWords`, in the file's order.
@@ -56,6 +59,8 @@ def read_tagged_words(path: str, *, word: str | None = None, label: str | None =
             print(sentence.words, sentence.tags)
         ```
     """
+    if is_hub_address(path):
+        return _sentences(path, _of_lists(path, word or "tokens", label or "ner_tags"))
     path = one_file(path)
     universal = path.removesuffix(".gz").removesuffix(".xz").endswith(".conllu")
     wanted = {"word": word or ("2" if universal else "1"), "tag": label or ("4" if universal else "2")}
@@ -108,3 +113,16 @@ def _rows(path: str, wanted: dict[str, str], universal: bool) -> Iterator[tuple[
         check_width(f"{path}, line {line}", cells, width)
         if not (universal and _NO_WORD.fullmatch(cells[0])):
             yield line, [cells[place] for place in places]
+
+
+def _of_lists(path: str, word: str, tag: str) -> Iterator[tuple[int, list[str]]]:
+    """Give, as `_rows` does, the rows of a data set that hold lists; the line is the row's number."""
+    for number, row in hub_rows(path):
+        for name in (word, tag):
+            if not isinstance(row.get(name), list):
+                raise InputError(f"{path}, row {number}: {name!r} is no list; there are {', '.join(row)}")
+        if len(row[word]) != len(row[tag]):
+            raise InputError(f"{path}, row {number}: {len(row[word])} words and {len(row[tag])} tags")
+        for cells in zip(row[word], row[tag], strict=True):
+            yield number, [str(cell) for cell in cells]
+        yield number, []
