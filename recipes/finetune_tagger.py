@@ -40,8 +40,8 @@ def finetune_tagger(
 
     Args:
         train: Tagged sentences: columns separated by tabs or spaces, also .conllu, also .gz or .xz; or a data set of
-            the Hugging Face hub, hf:NAME#SPLIT (the extra datasets), with lists "tokens" and "ner_tags" by default; dev and
-            test likewise.
+            the Hugging Face hub, hf:NAME#SPLIT (the extra datasets), with lists "tokens" and "ner_tags" by default; dev
+            and test likewise.
         output: Model folder to write, such as saved_models/entities; of several seeds it holds the best on dev.
         model: Start from this model folder: pre-trained, or a tagger with the same tags.
         from_scratch: Or start from random weights of this size: tiny, mini, small, medium, base or large.
