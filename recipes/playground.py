@@ -28,9 +28,14 @@ def playground(*, model: list[str], port: int = 7860, host: str = "127.0.0.1") -
 
     from keras_mlm.playground.loaded_model import LoadedModel
     from keras_mlm.playground.page import build_page, import_gradio, launch_page
+    from keras_mlm.playground.warm_up import warm_up
 
     import_gradio()  # before the models are read: without it there is no page
-    page = build_page([LoadedModel.load(folder) for folder in model])
+    models = [LoadedModel.load(folder) for folder in model]
+    logger.info("getting ready, so that the first answer is as quick as all others")
+    for loaded in models:
+        warm_up(loaded.model)
+    page = build_page(models)
     if not is_loopback(host):
         logger.warning("whoever can reach this machine at %s can use the page and the model", host)
     shown = "127.0.0.1" if host in ("0.0.0.0", "::") else f"[{host}]" if ":" in host else host

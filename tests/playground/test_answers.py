@@ -19,6 +19,7 @@ from keras_mlm.playground.mask_answer import mask_answer
 from keras_mlm.playground.mask_words import clickable_words, with_masks
 from keras_mlm.playground.sentence_answers import class_answer, next_sentence_answer, tag_answer
 from keras_mlm.playground.token_answers import masking_answer, token_answer
+from keras_mlm.playground.warm_up import warm_up
 from keras_mlm.tokenizers.annotator import Annotator
 from keras_mlm.tokenizers.word_piece_tokenizer import WordPieceTokenizer
 from keras_mlm.visualize.attention_scores import attention_scores
@@ -146,6 +147,21 @@ def test_graphs_answer_what_the_operations_answer_one_by_one(pretrainer):
         )
         assert answered(token_answer, quick, text) == answered(token_answer, pretrainer, text)
     assert "no tokens in the text" in answered(attention_answer, quick, "\u200b")
+
+
+@pytest.mark.slow
+def test_after_warming_up_no_answer_waits_for_a_graph(pretrainer):
+    quick = type(pretrainer)(pretrainer.config, tokenizer=WordPieceTokenizer(pretrainer.tokenizer.vocabulary))
+    answer_from_graphs(quick)
+    warm_up(quick)
+    graphs = quick.call, quick.backbone.call
+    traced = [graph.experimental_get_tracing_count() for graph in graphs]
+    assert all(traced)
+    for text in ("[MASK]", TEXT, f"{TEXT} {TEXT} [MASK] [MASK]"):
+        for answer in (mask_answer, token_answer, masking_answer, attention_answer):
+            answered(answer, quick, text)
+        answered(next_sentence_answer, quick, text, TEXT)
+    assert [graph.experimental_get_tracing_count() for graph in graphs] == traced
 
 
 def test_words_are_where_they_stand_and_masks_replace_exactly_them(pretrainer):
