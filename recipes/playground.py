@@ -33,6 +33,7 @@ def playground(*, model: list[str], port: int = 7860, host: str = "127.0.0.1") -
     import_gradio()  # before the models are read: without it there is no page
     models = [LoadedModel.load(folder) for folder in model]
     logger.info("getting ready, so that the first answer is as quick as all others")
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)  # it warns of several graphs of one model, which are meant
     for loaded in models:
         warm_up(loaded.model)
     page = build_page(models)
