@@ -2,7 +2,6 @@
 
 import json as json_module
 import math
-import multiprocessing
 import os
 import statistics
 import sys
@@ -10,6 +9,8 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+
+from side_process import SideProcess
 
 from keras_mlm import command_line
 from keras_mlm.config import PRESETS
@@ -54,7 +55,7 @@ def gpu_step(
     if unknown := sorted(set(names) - set(SIDES)):
         raise InputError(f"unknown sides {', '.join(unknown)}; known are {', '.join(SIDES)}")
     todo = [_shape(text, steps, vocabulary_size) for text in shapes or DEFAULT_SHAPES]
-    process = _Process(_yardsticks, todo)
+    process = SideProcess(_yardsticks, todo)
     process.wait(until=min(end, time.monotonic() + LONGEST_START))
     yardsticks, _ = process.ask(until=end)
     process.close()
@@ -95,14 +96,14 @@ def _shape(text: str, steps: int, vocabulary_size: int) -> dict[str, Any]:
 def _measured(names: list[str], shape: dict[str, Any], rounds: int, end: float) -> Iterator[dict[str, dict[str, Any]]]:
     """Give what is known of each side, after every round."""
     found: dict[str, dict[str, Any]] = {name: {"seconds": []} for name in names}
-    processes: dict[str, _Process] = {}
+    processes: dict[str, SideProcess] = {}
 
     def give_up(name: str, error: RuntimeError) -> None:
         found[name]["failed"] = str(error)
         processes.pop(name).close()
 
     try:
-        processes |= {name: _Process(_side, name, shape) for name in names}
+        processes |= {name: SideProcess(_side, name, shape) for name in names}
         for name in names:
             try:
                 processes[name].wait(until=min(end, time.monotonic() + LONGEST_START))
@@ -134,63 +135,6 @@ def _row(
         row |= {"tokens_per_second": round(shape["batch_size"] * shape["length"] / step)}
         row |= {"share_of_peak": round(flops / step / peak, 3), "share_of_matmul": round(flops / step / rate, 3)}
     return row | {key: value for key, value in found.items() if key != "seconds"}
-
-
-class _Process:
-    """A side in a process of its own, which says when it is ready and then runs once whenever it is asked."""
-
-    def __init__(self, build: Callable[..., Callable[[], Any]], *arguments: Any) -> None:
-        context = multiprocessing.get_context("spawn")
-        self.began, self.seconds_to_start = time.monotonic(), 0.0
-        self.connection, there = context.Pipe()
-        self.process = context.Process(target=_serve, args=(there, build, arguments), daemon=True)
-        self.process.start()
-        there.close()
-
-    def wait(self, until: float) -> None:
-        """Return when the side is built. Raises `RuntimeError` where it fails or takes too long, as `ask` does."""
-        self.seconds_to_start = self._receive(until) - self.began
-
-    def ask(self, until: float) -> tuple[Any, float]:
-        """Return the answer of one run and its seconds."""
-        self.connection.send(None)
-        answer: tuple[Any, float] = self._receive(until)
-        return answer
-
-    def _receive(self, until: float) -> Any:
-        try:
-            if not self.connection.poll(max(0.0, until - time.monotonic())):
-                raise RuntimeError("out of time")
-            answer = self.connection.recv()
-        except (EOFError, OSError):
-            self.process.join(10)
-            raise RuntimeError(f"exit code {self.process.exitcode}") from None
-        if isinstance(answer, str):
-            raise RuntimeError(answer)
-        return answer
-
-    def close(self) -> None:
-        """End the process, which waits to be asked or hangs."""
-        self.connection.close()
-        self.process.join(5)
-        if self.process.is_alive():
-            self.process.kill()
-            self.process.join(10)
-
-
-def _serve(connection: Any, build: Callable[..., Callable[[], Any]], arguments: tuple[Any, ...]) -> None:
-    try:
-        call = build(*arguments)
-        connection.send(time.monotonic())  # one clock for all processes of a machine
-        while True:
-            connection.recv()
-            began = time.perf_counter()
-            answer = call()
-            connection.send((answer, time.perf_counter() - began))
-    except (EOFError, BrokenPipeError):
-        return
-    except Exception as error:
-        connection.send(" ".join(f"{type(error).__name__}: {error}".split())[:300])
 
 
 def _settle_jax() -> Any:
