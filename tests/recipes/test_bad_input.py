@@ -114,7 +114,7 @@ def test_rows_from_standard_input(tmp_path, capsys, monkeypatch):
     assert run("prepare_corpus", *arguments, "--errors", "skip") == 0
     told = capsys.readouterr().out
     assert "Read 101 documents and kept 100." in told and "Duplicate documents: 1\n    -, line 102: " in told
-    assert "Unreadable documents: 1, in -, line 101: not JSON" in told
+    assert "Unreadable documents: 1\n    -, line 101: not JSON" in told
     before = (tmp_path / "out" / "manifest.json").read_bytes()
     pipe("\n".join([*lines, "{", lines[7]]))
     assert run("prepare_corpus", *arguments, "--errors", "skip") == 0
