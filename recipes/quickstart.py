@@ -118,7 +118,7 @@ def prepare(text: list[str] | None, data: str) -> Any:
     manifest = prepare_corpus(
         documents, data, sources=sources, vocabulary_size=VOCABULARY_SIZE, exact_size=False, left_out=left_out
     )  # fmt: skip
-    print(report(manifest))
+    print(report(manifest, left_out.samples))
     return manifest
 
 

@@ -105,9 +105,9 @@ def test_sigterm_on_one_worker_stops_both_and_one_process_goes_on(tmp_path, whol
 
 
 @pytest.mark.slow
-def test_the_world_may_shrink_and_grow(tmp_path):
-    for steps, workers in ((10, 2), (20, 1), (30, 2)):
-        Job(tmp_path / "run", steps, workers=workers, dropout=0.0).finish()
+def test_the_world_may_shrink_and_grow(tmp_path, free_ports):
+    for steps, ports in ((10, free_ports(2)), (20, ()), (30, free_ports(2))):
+        Job(tmp_path / "run", steps, ports=ports, dropout=0.0).finish()
     # The rate depends on the number of steps, so the run is compared with one that was lengthened as often, alone.
     for steps in (10, 20, 30):
         Job(tmp_path / "alone", steps, dropout=0.0).finish()
