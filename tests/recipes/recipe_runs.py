@@ -6,6 +6,7 @@ import string
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -22,8 +23,8 @@ from keras_mlm.tokenizers.word_piece_tokenizer import WordPieceTokenizer
 RECIPES = Path(__file__).parents[2] / "recipes"
 
 
-def recipe(name: str) -> Callable:
-    """Return a recipe's function."""
+def recipe_module(name: str) -> ModuleType:
+    """Return a recipe's module."""
     spec = importlib.util.spec_from_file_location(f"recipe_{name}", RECIPES / f"{name}.py")
     module = importlib.util.module_from_spec(spec)
     sys.path.insert(0, str(RECIPES))  # as when it is run: quickstart imports the others
@@ -31,7 +32,12 @@ def recipe(name: str) -> Callable:
         spec.loader.exec_module(module)
     finally:
         sys.path.remove(str(RECIPES))
-    return getattr(module, name)
+    return module
+
+
+def recipe(name: str) -> Callable:
+    """Return a recipe's function."""
+    return getattr(recipe_module(name), name)
 
 
 def run_recipe(name: str, *arguments: str | Path) -> int:

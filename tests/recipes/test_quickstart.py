@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 
 import pytest
+from recipe_runs import recipe_module
 
 ROOT = Path(__file__).parents[2]
 NOUNS = ["river", "bridge", "garden", "window", "captain", "letter", "winter", "market", "teacher", "engine"]
@@ -18,6 +19,15 @@ def run(*arguments: object, code: int = 0) -> subprocess.CompletedProcess[str]:
     done = subprocess.run(command, capture_output=True, text=True, timeout=500)
     assert done.returncode == code, done.stdout + done.stderr
     return done
+
+
+def test_what_it_prepares_is_told(tmp_path, capsys, monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / "recipes")
+    lines = [f"{a} {verb} {b}" for a in NOUNS for verb in VERBS for b in NOUNS]
+    (tmp_path / "text.txt").write_text("\n\n".join([*lines, lines[3]]), encoding="utf-8")
+    manifest = recipe_module("quickstart").prepare([str(tmp_path / "text.txt")], str(tmp_path / "data"))
+    assert manifest.splits["training"].documents + manifest.splits["validation"].documents == len(lines)
+    assert f"Duplicate documents: 1\n    {tmp_path / 'text.txt'}, line 1601: {lines[3]}" in capsys.readouterr().out
 
 
 @pytest.mark.slow
