@@ -8,6 +8,8 @@ from keras_mlm import command_line
 
 # What learns most in minutes on two cores: the smallest preset, short rows, a high rate.
 PRESET, STYLE, LENGTH, BATCH_SIZE, LEARNING_RATE = "tiny", "short_budget", 64, 64, 4e-3
+# Fewer steps know little more than which tokens are frequent: where a machine takes fewer, a step has fewer rows.
+ENOUGH_STEPS, LEAST_ROWS = 2000, 16
 VOCABULARY_SIZE = 8000
 FILLS = 8
 
@@ -44,9 +46,10 @@ def quickstart(
         print("Without next sentences: too few documents of two sentences and more.")
     from pretrain import pretrain
 
+    rows = rows_a_step(folder, minutes, manifest.vocabulary_size, pairs)
     metrics = pretrain(
-        data=data, output=folder, preset=PRESET, style=STYLE, minutes=minutes, length=LENGTH, batch_size=BATCH_SIZE,
-        learning_rate=LEARNING_RATE, next_sentence=pairs,
+        data=data, output=folder, preset=PRESET, style=STYLE, minutes=minutes, length=LENGTH, batch_size=rows,
+        learning_rate=LEARNING_RATE * (rows / BATCH_SIZE) ** 0.5, next_sentence=pairs,
     )  # fmt: skip
 
     stage("Evaluate on held-out documents, beside counting words")
@@ -120,6 +123,28 @@ def prepare(text: list[str] | None, data: str) -> Any:
     )  # fmt: skip
     print(report(manifest, left_out.samples))
     return manifest
+
+
+def rows_a_step(folder: str, minutes: float, vocabulary_size: int, pairs: bool) -> int:
+    """Return how many rows a step has: as many as before in this folder, else so few that there are enough steps."""
+    from keras_mlm.config import BertConfig, PretrainingConfig
+    from keras_mlm.training.flops import flops_per_step
+    from keras_mlm.training.pace import peak_flops
+    from keras_mlm.training.run_folder import RunFolder
+
+    before = RunFolder(folder).settings()
+    if before:
+        return int(before["pretraining"]["batch_size"])
+    model = BertConfig.from_preset(PRESET, style=STYLE, vocabulary_size=vocabulary_size, next_sentence=pairs)
+    one = PretrainingConfig.from_style(STYLE, length=LENGTH, batch_size=1, minutes=minutes, next_sentence=pairs)
+    # What a model of this size reaches of the products alone: a third on a fast machine, 0.6 on a slow one.
+    steps_of_one = 60 * minutes * 0.4 * peak_flops() / flops_per_step(model, one)
+    rows = BATCH_SIZE
+    while rows > LEAST_ROWS and steps_of_one / rows < ENOUGH_STEPS:
+        rows //= 2
+    if rows < BATCH_SIZE:
+        print(f"{rows} rows a step, as this machine would take few steps of {BATCH_SIZE} in this time.")
+    return rows
 
 
 def fill_held_out(model: Any, data: str) -> None:

@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from recipe_runs import recipe_module
 
+from keras_mlm.training.run_folder import RunFolder
+
 ROOT = Path(__file__).parents[2]
 NOUNS = ["river", "bridge", "garden", "window", "captain", "letter", "winter", "market", "teacher", "engine"]
 VERBS = ["follows", "crosses", "watches", "leaves", "finds", "paints", "sells", "carries"]
@@ -28,6 +30,15 @@ def test_what_it_prepares_is_told(tmp_path, capsys, monkeypatch):
     manifest = recipe_module("quickstart").prepare([str(tmp_path / "text.txt")], str(tmp_path / "data"))
     assert manifest.splits["training"].documents + manifest.splits["validation"].documents == len(lines)
     assert f"Duplicate documents: 1\n    {tmp_path / 'text.txt'}, line 1601: {lines[3]}" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("flops", "minutes", "rows"), [(450e9, 4, 64), (450e9, 1, 32), (80e9, 4, 16), (1e9, 1, 16)])
+def test_a_slow_machine_takes_smaller_steps_and_keeps_to_them(tmp_path, monkeypatch, flops, minutes, rows):
+    rows_a_step = recipe_module("quickstart").rows_a_step
+    monkeypatch.setattr("keras_mlm.training.pace.peak_flops", lambda: flops)
+    assert rows_a_step(str(tmp_path), minutes, 8000, True) == rows
+    RunFolder(str(tmp_path)).begin({"pretraining": {"batch_size": 48}})
+    assert rows_a_step(str(tmp_path), minutes, 8000, True) == 48
 
 
 @pytest.mark.slow
