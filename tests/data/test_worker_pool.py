@@ -25,6 +25,11 @@ def work(tmp_path, monkeypatch):
                 open(f"{task}.pid", "w").write(str(os.getpid()))
                 if "import" in task:
                     import sqlite3
+                folder, name = os.path.split(task)
+                if name in ("kill", "exit", "wrong", "odd"):  # once the other process has begun
+                    begun = os.path.join(folder, "long.pid")
+                    while not os.path.exists(begun) or not os.path.getsize(begun):
+                        time.sleep(0.02)
                 if "kill" in task:
                     os.kill(os.getpid(), signal.SIGKILL)
                 if "exit" in task:
