@@ -19,6 +19,11 @@ STYLE = """
 .mlm.mlm :is(th, td) { text-align: left; padding: .15rem .6rem .15rem 0; font-weight: normal; white-space: nowrap; }
 .mlm.mlm td.mlm-number { width: 6rem; text-align: right; font-variant-numeric: tabular-nums; }
 .mlm.mlm td:last-child { width: 60%; }
+@media (max-width: 40rem) {
+  .mlm.mlm :is(th, td) { white-space: normal; }
+  .mlm.mlm td.mlm-number { width: 4rem; }
+  .mlm.mlm td:last-child { width: 25%; }
+}
 .mlm caption { text-align: left; font-weight: 600; }
 .mlm thead { position: absolute; clip-path: inset(50%); }
 .mlm-bar { height: .7rem; min-width: 1px; background: #3b82f6; border-radius: .2rem; }
