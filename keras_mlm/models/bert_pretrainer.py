@@ -9,7 +9,6 @@ from keras_mlm.errors import InputError
 from keras_mlm.layers.modeling.masked_lm_head import MaskedLMHead
 from keras_mlm.layers.modeling.next_sentence_head import NextSentenceHead
 from keras_mlm.layers.modeling.replicas import check_strategy, global_sum, replicas_of
-from keras_mlm.layers.modeling.states_at import states_at
 from keras_mlm.losses import cross_entropy_sums, weighted_mean_loss
 from keras_mlm.metrics import GlobalMean, accuracy_sums, global_means
 from keras_mlm.models.backbone_adapter import BackboneAdapter
@@ -105,13 +104,16 @@ class BertPretrainer(TextMethods, TrainingStep, keras.Model):
     ) -> dict[str, Any]:
         """Return the logits as a dict."""
         positions = inputs["mask_positions"]
-        if return_hidden_states:
-            encoded = self.backbone(inputs, training=training, return_hidden_states=True)
-            states = states_at(encoded["sequence_output"], positions)
-        else:
-            encoded = self.backbone(inputs, training=training, output_positions=positions)
-            states = encoded["sequence_output"]
-        outputs = {"masked_lm": self.masked_lm_head(states, None, self.backbone.token_embeddings)}
+        # Hidden states are those of all positions; otherwise the encoder leaves out what nobody predicts.
+        wanted = {"return_hidden_states": True} if return_hidden_states else {"output_positions": positions}
+        encoded = self.backbone(inputs, training=training, **wanted)
+        outputs = {
+            "masked_lm": self.masked_lm_head(
+                encoded["sequence_output"],
+                positions if return_hidden_states else None,
+                self.backbone.token_embeddings,
+            )
+        }
         if self.next_sentence_head is not None:
             outputs["next_sentence"] = self.next_sentence_head(encoded["pooled_output"])
         if return_hidden_states:

@@ -27,7 +27,7 @@ def fused_attention(
 
     Args:
         hidden_states: float tensor `(batch, length, hidden_dim)`.
-        query_key_value: `keras.layers.Dense`, which makes queries, keys and values, side by side.
+        query_key_value: built `keras.layers.Dense`, which makes queries, keys and values, side by side.
         num_heads: int, number of heads.
         rotary: bool, whether queries and keys are turned by their position. Defaults to `False`.
         padding_mask: bool tensor `(batch, length)`, `False` where nobody looks. Defaults to `None`.
@@ -39,6 +39,7 @@ def fused_attention(
     Example:
         ```python
         dense = keras.layers.Dense(3 * 16)
+        dense.build((None, None, 16))
         fused_attention(keras.random.normal((3, 5, 16)), dense, 2)
         ```
 
@@ -46,8 +47,6 @@ def fused_attention(
         - [FlashAttention-2](https://arxiv.org/abs/2307.08691)
     """
     length, hidden_dim = hidden_states.shape[1], hidden_states.shape[2]
-    if not query_key_value.built:
-        query_key_value.build(hidden_states.shape)
     # The kernels of GPUs want each of the three in a piece of memory of its own. Three products write them there;
     # cutting them out of one product would copy them, and their gradients once more.
     kernels = ops.split(query_key_value.kernel, 3, axis=1)
