@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from side_process import SideProcess
+from step_peers import hugging_face_model, keras_inputs, random_batch
 
 from keras_mlm import command_line
 from keras_mlm.config import PRESETS
@@ -198,25 +199,13 @@ def _config(shape: dict[str, Any], dropout: float) -> Any:
 def _side(name: str, shape: dict[str, Any]) -> Callable[[], dict[str, Any]]:
     """Return a function that takes the steps of a round; some are already taken."""
     build, *settings = SIDES[name]
-    take, megabytes = build(shape, _batch(shape), *settings)
+    take, megabytes = build(shape, random_batch(shape), *settings)
     take(2)
 
     def once() -> dict[str, Any]:
         return {"loss": round(float(take(shape["steps"])), 3), "megabytes": round(megabytes())}
 
     return once
-
-
-def _batch(shape: dict[str, Any]) -> dict[str, Any]:
-    """One batch of random ids; as many steps are taken on it as wanted, since no value decides the speed."""
-    import numpy as np
-
-    random = np.random.default_rng(0)
-    size = (shape["batch_size"], shape["length"])
-    places = [np.sort(random.permutation(shape["length"])[: shape["predictions"]]) for _ in range(size[0])]
-    positions = np.array(places, "int32")
-    ids = random.integers(min(200, shape["vocabulary_size"] // 2), shape["vocabulary_size"], size).astype("int32")
-    return {"token_ids": ids, "mask_positions": positions, "mask_ids": np.take_along_axis(ids, positions, 1)}
 
 
 def _keras_mlm(shape: dict[str, Any], batch: dict[str, Any], dropout: float) -> tuple[Callable[[int], float], Any]:
@@ -232,11 +221,8 @@ def _keras_mlm(shape: dict[str, Any], batch: dict[str, Any], dropout: float) -> 
     keras.config.set_dtype_policy("mixed_bfloat16")
     model = BertPretrainer(_config(shape, dropout))
     model.compile(optimizer_from(PretrainingConfig(steps=1)), jit_compile=True)
-    ids = batch["token_ids"]
-    inputs = {"token_ids": ids, "segment_ids": np.zeros_like(ids), "mask_positions": batch["mask_positions"]}
-    inputs["padding_mask"] = np.ones(ids.shape, bool)
     weights = {"masked_lm": np.ones(batch["mask_ids"].shape, "float32")}
-    rows = (inputs, {"masked_lm": batch["mask_ids"]}, weights)
+    rows = (keras_inputs(batch), {"masked_lm": batch["mask_ids"]}, weights)
 
     def take(steps: int) -> float:
         # Without a progress line, nothing in `fit` waits for the device before the last step.
@@ -263,22 +249,10 @@ def _torch(
     """Hugging Face's BERT with logits at all positions or at the masked ones, or ModernBERT with sparse prediction."""
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
     import torch
-    from transformers import BertConfig, BertForMaskedLM, ModernBertConfig, ModernBertForMaskedLM
 
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    size = {
-        "vocab_size": shape["vocabulary_size"], "hidden_size": shape["hidden_dim"],
-        "num_hidden_layers": shape["num_layers"], "num_attention_heads": shape["num_heads"],
-        "intermediate_size": 4 * shape["hidden_dim"], "attn_implementation": "sdpa",
-    }  # fmt: skip
-    if kind == "modern":
-        # Two thirds of the width, as its feed-forward layer is gated: as many multiplications.
-        size["intermediate_size"] = 8 * shape["hidden_dim"] // 3
-        special = dict.fromkeys(("pad_token_id", "bos_token_id", "eos_token_id", "cls_token_id", "sep_token_id"), 0)
-        model: Any = ModernBertForMaskedLM(ModernBertConfig(**size, **special, sparse_prediction=True))
-    else:
-        rates = {"hidden_dropout_prob": dropout, "attention_probs_dropout_prob": dropout}
-        model = BertForMaskedLM(BertConfig(**size, **rates))
+    rates = {} if kind == "modern" else {"hidden_dropout_prob": dropout, "attention_probs_dropout_prob": dropout}
+    model = hugging_face_model(shape, kind, **rates)
     model = model.to(device, torch.bfloat16 if pure else torch.float32).train()
     ids = torch.from_numpy(batch["token_ids"]).long().to(device)
     positions = torch.from_numpy(batch["mask_positions"]).long().to(device)

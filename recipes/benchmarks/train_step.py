@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import side_by_side
+from step_peers import hugging_face_model, keras_inputs, random_batch
 
 from keras_mlm import command_line
 from keras_mlm.config import PRESETS, STYLES
@@ -106,7 +107,7 @@ def _config(shape: dict[str, int], style: str) -> Any:
 def _side(name: str, shape: dict[str, int]) -> Callable[[], tuple[float, float]]:
     """Return a function that takes the steps of a round and returns the last loss and the memory used at most."""
     build, *settings = SIDES[name]
-    take = build(shape, _batch(shape), *settings)
+    take = build(shape, random_batch(shape), *settings)
     return lambda: (float(take()), _peak_megabytes())
 
 
@@ -115,26 +116,6 @@ def _peak_megabytes() -> float:
     status = Path("/proc/self/status")
     lines = status.read_text().splitlines() if status.exists() else []
     return next((int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM")), 0.0)
-
-
-def _batch(shape: dict[str, int]) -> dict[str, Any]:
-    """One batch of random ids; as many steps are taken on it as wanted, since no value decides the speed."""
-    import numpy as np
-
-    random = np.random.default_rng(0)
-    size = (shape["batch_size"], shape["length"])
-    places = [np.sort(random.permutation(shape["length"])[: shape["predictions"]]) for _ in range(size[0])]
-    positions = np.array(places, "int32")
-    ids = random.integers(200, shape["vocabulary_size"], size).astype("int32")
-    return {"token_ids": ids, "mask_positions": positions, "mask_ids": np.take_along_axis(ids, positions, 1)}
-
-
-def _keras_inputs(batch: dict[str, Any]) -> dict[str, Any]:
-    import numpy as np
-
-    ids = batch["token_ids"]
-    inputs = {"token_ids": ids, "segment_ids": np.zeros_like(ids), "mask_positions": batch["mask_positions"]}
-    return {**inputs, "padding_mask": np.ones(ids.shape, bool)}
 
 
 def _keras_mlm(shape: dict[str, int], batch: dict[str, Any], style: str, precision: str) -> Callable[[], float]:
@@ -153,7 +134,7 @@ def _keras_mlm(shape: dict[str, int], batch: dict[str, Any], style: str, precisi
     model.compile(optimizer_from(PretrainingConfig(steps=1)), jit_compile=not config.dropout)
     labels = {"masked_lm": batch["mask_ids"]}
     weights = {"masked_lm": np.ones(batch["mask_ids"].shape, "float32")}
-    rows = tf.data.Dataset.from_tensors((_keras_inputs(batch), labels, weights)).cache().repeat()
+    rows = tf.data.Dataset.from_tensors((keras_inputs(batch), labels, weights)).cache().repeat()
     return _fit(model, rows, shape["steps"])
 
 
@@ -172,7 +153,7 @@ def _keras_hub(shape: dict[str, int], batch: dict[str, Any], precision: str, com
         loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True), jit_compile=compiled,
         optimizer=keras.optimizers.AdamW(1e-4, weight_decay=0.01, global_clipnorm=1.0),
     )  # fmt: skip
-    rows = tf.data.Dataset.from_tensors((_keras_inputs(batch), batch["mask_ids"])).cache().repeat()
+    rows = tf.data.Dataset.from_tensors((keras_inputs(batch), batch["mask_ids"])).cache().repeat()
     return _fit(model, rows, shape["steps"])
 
 
@@ -185,21 +166,9 @@ def _torch(
 ) -> Callable[[], float]:
     """Hugging Face's BERT with logits at all positions or at the masked ones, or ModernBERT with sparse prediction."""
     import torch
-    from transformers import BertConfig, BertForMaskedLM, ModernBertConfig, ModernBertForMaskedLM
 
     torch.set_num_threads(side_by_side.THREADS)
-    size = {
-        "vocab_size": shape["vocabulary_size"], "hidden_size": shape["hidden_dim"],
-        "num_hidden_layers": shape["num_layers"], "num_attention_heads": shape["num_heads"],
-        "intermediate_size": 4 * shape["hidden_dim"], "attn_implementation": "sdpa",
-    }  # fmt: skip
-    if kind == "modern":
-        # Two thirds of the width, as its feed-forward layer is gated: as many multiplications.
-        size["intermediate_size"] = 8 * shape["hidden_dim"] // 3
-        special = dict.fromkeys(("pad_token_id", "bos_token_id", "eos_token_id", "cls_token_id", "sep_token_id"), 0)
-        model: Any = ModernBertForMaskedLM(ModernBertConfig(**size, **special, sparse_prediction=True))
-    else:
-        model = BertForMaskedLM(BertConfig(**size))
+    model = hugging_face_model(shape, kind)
     ids = torch.from_numpy(batch["token_ids"]).long()
     positions = torch.from_numpy(batch["mask_positions"]).long()
     labels = torch.full_like(ids, -100).scatter(1, positions, ids.gather(1, positions))
