@@ -1,13 +1,13 @@
 """Pre-train a BERT on a prepared corpus: arguments ▶ library calls ▶ model.fit ▶ what was learned."""
 
+import dataclasses
 from typing import Any, Literal
 
 from keras_mlm import command_line
 
 # A Keras epoch is only an interval of reporting here: the batches never end, and the budget stops the run.
 STEPS_PER_EPOCH = 100
-# How many masked sentences are filled again and again.
-SAMPLES = 8
+SAMPLES = 8  # masked sentences that are filled again and again
 # Steps between points of the curves and between those of held-out rows, and of how many such rows one is the mean.
 CURVE_STEPS, HELD_OUT_STEPS, HELD_OUT_ROWS = 20, 300, 256
 # Of a model that knows a language already: 2e-5 to 5e-5 are usual, and with more it forgets.
@@ -38,7 +38,7 @@ def pretrain(
     sentence_pairs: Literal["next", "order"] = "next",
     optimizer: Literal["adamw", "adamw_original", "lamb"] | None = None,
     schedule: Literal["linear", "cosine", "one_cycle", "warmup_stable_decay"] | None = None,
-    precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = "float32",
+    precision: Literal["auto", "float32", "mixed_bfloat16", "mixed_float16"] = "auto",
     micro_batches: int = 1,
     recompute: bool = False,
     seed: int = 0,
@@ -86,7 +86,7 @@ def pretrain(
         optimizer: adamw, adamw_original (no bias correction) or lamb (very large batches); by default the style's.
         schedule: How the rate falls after the warm-up: linear, cosine, one_cycle or warmup_stable_decay; by default the
             style's.
-        precision: Of the products: float32, mixed_bfloat16 (GPUs since 2020, TPUs) or mixed_float16 (older GPUs).
+        precision: float32, mixed_bfloat16 or mixed_float16 products; auto: mixed_bfloat16 on one CPU that has it.
         micro_batches: Parts in which each device works through its rows, where they do not fit in memory at once.
         recompute: Whether to save memory by computing the activations again in the backward pass.
         seed: Of everything random.
@@ -113,17 +113,16 @@ def pretrain(
     if checkpoint_minutes <= 0 or samples_every < 1:
         name = "--checkpoint-minutes" if checkpoint_minutes <= 0 else "--samples-every"
         raise InputError(f"{name} must be above 0; to keep no samples, --no-samples")
-    if learning_rate is None and init is not None:
-        learning_rate = CONTINUED_RATE
+    learning_rate = CONTINUED_RATE if learning_rate is None and init is not None else learning_rate
     chosen = {"learning_rate": learning_rate, "next_sentence": next_sentence, "optimizer": optimizer,
               "schedule": schedule, "mask_selection_rate": mask_selection_rate}  # fmt: skip
     training = PretrainingConfig.from_style(
         style, length=length, final_length=final_length, batch_size=batch_size, masking=masking, steps=steps,
         minutes=60 * hours if hours is not None else minutes, seed=seed, deterministic=deterministic,
-        precision=precision, micro_batches=micro_batches, recompute=recompute, replacements=replacements,
-        final_mask_selection_rate=final_mask_selection_rate, content_word_weight=content_word_weight,
-        sentence_pairs=sentence_pairs, adaptive_masking=adaptive_masking,
-        corpus_weights=corpus_weights, **{name: value for name, value in chosen.items() if value is not None},
+        precision="float32" if precision == "auto" else precision, micro_batches=micro_batches, recompute=recompute,
+        replacements=replacements, final_mask_selection_rate=final_mask_selection_rate, sentence_pairs=sentence_pairs,
+        content_word_weight=content_word_weight, adaptive_masking=adaptive_masking, corpus_weights=corpus_weights,
+        **{name: value for name, value in chosen.items() if value is not None},
     )  # fmt: skip
 
     import keras
@@ -146,6 +145,7 @@ def pretrain(
     from keras_mlm.training.optimizers import optimizer_from
     from keras_mlm.training.pace import peak_flops
     from keras_mlm.training.plan import Plan, fitted_to_budget
+    from keras_mlm.training.precision import compiles_whole_step, fastest_precision
     from keras_mlm.training.progress_line import ProgressLine
     from keras_mlm.training.run_folder import RunFolder
     from keras_mlm.training.training_budget import TrainingBudget
@@ -159,6 +159,9 @@ def pretrain(
     say = print if workers.is_chief else (lambda text: None)
     manifest = Manifest.load(first)
     run = RunFolder(output)
+    if precision == "auto":
+        training = dataclasses.replace(training, precision=fastest_precision(strategy, run.settings()))
+    keras.config.set_dtype_policy(training.precision)
     automatic = preset == "auto"
     if automatic:
         if strategy != "default" or init is not None:
@@ -199,7 +202,6 @@ def pretrain(
         return metrics
 
     keras.utils.set_random_seed(seed)
-    keras.config.set_dtype_policy(precision)
     if deterministic:
         tf.config.experimental.enable_op_determinism()
     token_weights = TokenWeights(manifest.vocabulary_size) if adaptive_masking else None
@@ -221,11 +223,9 @@ def pretrain(
         model = BertPretrainer(config, tokenizer=WordPieceTokenizer.load(first))
         if initial is not None:
             model.set_weights(initial.get_weights())
-        # Without dropout, whose random numbers XLA draws slowly on a CPU, a compiled step is about a seventh faster.
-        # Strategies of several replicas do not work with it.
         model.compile(
             optimizer=optimizer_from(training), micro_batches=micro_batches, recompute=recompute,
-            jit_compile=strategy == "default" and not config.dropout,
+            jit_compile=compiles_whole_step(config, training.precision, devices.num_replicas_in_sync),
         )  # fmt: skip
 
     budget = TrainingBudget(
@@ -238,7 +238,7 @@ def pretrain(
         more=[variable for callback in adaptive for variable in callback.variables],
     )  # fmt: skip
     tokens_per_step = [stage.batch_size * rows.tokens_a_row for stage, rows in zip(stages, datasets, strict=True)]
-    peak = peak_flops(precision) * devices.num_replicas_in_sync
+    peak = peak_flops(training.precision) * devices.num_replicas_in_sync
     progress = ProgressLine(budget, tokens_per_step[-1])
     curves = TrainingCurves(run.logs, budget, tokens_per_step[-1], every_steps=CURVE_STEPS)
     watched = [progress, curves]
@@ -252,7 +252,8 @@ def pretrain(
     with workers.together():
         place = checkpoint.resume(model)
         start = f", from step {budget.step:,}" if place else ""
-        say(f"{model.count_params():,} parameters, {datasets[budget.stage].rows:,} rows an epoch{start}")
+        epoch = datasets[budget.stage].rows
+        say(f"{model.count_params():,} parameters, {training.precision}, {epoch:,} rows an epoch{start}")
 
         def measure(most: int | None = None) -> dict[str, float]:
             figures = {}

@@ -130,6 +130,7 @@ def rows_a_step(folder: str, minutes: float, vocabulary_size: int, pairs: bool) 
     from keras_mlm.config import BertConfig, PretrainingConfig
     from keras_mlm.training.flops import flops_per_step
     from keras_mlm.training.pace import peak_flops
+    from keras_mlm.training.precision import fastest_precision
     from keras_mlm.training.run_folder import RunFolder
 
     before = RunFolder(folder).settings()
@@ -138,7 +139,7 @@ def rows_a_step(folder: str, minutes: float, vocabulary_size: int, pairs: bool) 
     model = BertConfig.from_preset(PRESET, style=STYLE, vocabulary_size=vocabulary_size, next_sentence=pairs)
     one = PretrainingConfig.from_style(STYLE, length=LENGTH, batch_size=1, minutes=minutes, next_sentence=pairs)
     # What a model of this size reaches of the products alone: a third on a fast machine, 0.6 on a slow one.
-    steps_of_one = 60 * minutes * 0.4 * peak_flops() / flops_per_step(model, one)
+    steps_of_one = 60 * minutes * 0.4 * peak_flops(fastest_precision()) / flops_per_step(model, one)
     rows = BATCH_SIZE
     while rows > LEAST_ROWS and steps_of_one / rows < ENOUGH_STEPS:
         rows //= 2

@@ -8,6 +8,7 @@ from keras_mlm.config import BertConfig
 from keras_mlm.errors import InputError
 from keras_mlm.layers.modeling.bert_embeddings import BertEmbeddings
 from keras_mlm.layers.modeling.encoder_block import EncoderBlock
+from keras_mlm.layers.modeling.layer_norm import normalised
 
 
 @keras.saving.register_keras_serializable(package="keras_mlm")
@@ -162,7 +163,7 @@ class BertBackbone(keras.Model):
                     all_scores.append(scores)
             hidden_states.append(x)
         if self.final_norm is not None:
-            x = self.final_norm(x)
+            x = normalised(x, self.final_norm)
         outputs = {"sequence_output": x}
         if self.pooled_dense is not None:
             outputs["pooled_output"] = self.pooled_dense(x[:, 0, :])

@@ -5,6 +5,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from keras_mlm.layers.modeling.fused_run import compiled_runs
 from keras_mlm.layers.modeling.replicas import global_sum, replicas_of
 from keras_mlm.models.keras_repairs import apply_reduced_gradients, repair_logs_of_workers
 
@@ -28,18 +29,35 @@ class TensorFlowStep:
     def train_step(self: Any, data: Any) -> dict[str, Any]:
         """Take one step on this replica's rows."""
         x, y, sample_weight = self.unpacked(data)
-        weights = self.global_weights(sample_weight)
-        if self.micro_batches == 1:
-            loss, gradients = self._gradients_of(x, y, sample_weight, weights)
-        else:
-            loss, gradients = self._gradients_in_parts((x, y, sample_weight), weights)
+        with compiled_runs(self.compiles_runs):
+            weights = self.global_weights(sample_weight)
+            if self.micro_batches == 1:
+                loss, gradients = self._gradients_of(x, y, sample_weight, weights)
+            else:
+                loss, gradients = self._gradients_in_parts((x, y, sample_weight), weights)
         if replicas_of(self) > 1:
             apply_reduced_gradients(self.optimizer)
             gradients = tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, gradients)
+        # One pass over weights, moments and gradients instead of ten.
+        apply = tf.function(self._apply, jit_compile=True, autograph=False) if self.compiles_runs else self._apply
+        norm = apply(gradients)
+        return {**self.get_metrics_result(), "step_loss": global_sum(loss), "gradient_norm": norm}
+
+    @property
+    def compiles_runs(self: Any) -> bool:
+        """Whether a step computes its products with TensorFlow's kernels and compiles what is between them.
+
+        So it does in bfloat16, in which oneDNN's products are twice as fast as XLA's on a CPU, unless XLA compiles the
+        whole step or there are several replicas.
+        """
+        return self.compute_dtype == "bfloat16" and not self.jit_compile and replicas_of(self) == 1
+
+    def _apply(self: Any, gradients: list[Any]) -> Any:
+        """Update the weights and return the norm of the gradients."""
         norm = tf.sqrt(tf.add_n([tf.reduce_sum(tf.square(gradient)) for gradient in gradients]))
         norm = norm / tf.cast(self.optimizer.scale_loss(tf.constant(1.0)), norm.dtype)
         self.optimizer.apply(gradients, self.trainable_variables)
-        return {**self.get_metrics_result(), "step_loss": global_sum(loss), "gradient_norm": norm}
+        return norm
 
     def unpacked(self, data: Any) -> tuple[Any, Any, Any]:
         """Return inputs, labels and weights of a batch; none of them is `None`.

@@ -122,26 +122,24 @@ def _keras_mlm(shape: dict[str, int], batch: dict[str, Any], style: str, precisi
     """What recipes/pretrain.py trains: its styles, its optimizer, its choice of compiling."""
     import keras
     import numpy as np
-    import tensorflow as tf
 
     from keras_mlm.config import PretrainingConfig
     from keras_mlm.models.bert_pretrainer import BertPretrainer
     from keras_mlm.training.optimizers import optimizer_from
+    from keras_mlm.training.precision import compiles_whole_step
 
     keras.config.set_dtype_policy(precision)
     config = _config(shape, style)
     model = BertPretrainer(config)
-    model.compile(optimizer_from(PretrainingConfig(steps=1)), jit_compile=not config.dropout)
+    model.compile(optimizer_from(PretrainingConfig(steps=1)), jit_compile=compiles_whole_step(config, precision))
     labels = {"masked_lm": batch["mask_ids"]}
     weights = {"masked_lm": np.ones(batch["mask_ids"].shape, "float32")}
-    rows = tf.data.Dataset.from_tensors((keras_inputs(batch), labels, weights)).cache().repeat()
-    return _fit(model, rows, shape["steps"])
+    return _fit(model, (keras_inputs(batch), labels, weights), shape["steps"])
 
 
 def _keras_hub(shape: dict[str, int], batch: dict[str, Any], precision: str, compiled: bool) -> Callable[[], float]:
     import keras
     import keras_hub
-    import tensorflow as tf
 
     keras.config.set_dtype_policy(precision)
     backbone = keras_hub.models.BertBackbone(
@@ -153,11 +151,17 @@ def _keras_hub(shape: dict[str, int], batch: dict[str, Any], precision: str, com
         loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True), jit_compile=compiled,
         optimizer=keras.optimizers.AdamW(1e-4, weight_decay=0.01, global_clipnorm=1.0),
     )  # fmt: skip
-    rows = tf.data.Dataset.from_tensors((keras_inputs(batch), batch["mask_ids"])).cache().repeat()
-    return _fit(model, rows, shape["steps"])
+    return _fit(model, (keras_inputs(batch), batch["mask_ids"]), shape["steps"])
 
 
-def _fit(model: Any, rows: Any, steps: int) -> Callable[[], float]:
+def _fit(model: Any, batch: Any, steps: int) -> Callable[[], float]:
+    import tensorflow as tf
+
+    rows = tf.data.Dataset.from_tensors(batch).cache().repeat()
+    # Its thread may take a second to end at the end of a round, which is no step's time.
+    options = tf.data.Options()
+    options.autotune.enabled = False
+    rows = rows.with_options(options)
     return lambda: model.fit(rows, steps_per_epoch=steps, verbose=0, shuffle=False).history["loss"][-1]
 
 

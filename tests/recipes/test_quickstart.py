@@ -70,7 +70,7 @@ def test_text_in_bert_out_and_the_second_time_nothing_is_done_again(tmp_path):
 def test_documents_of_one_sentence_train_without_pairs_and_a_failure_leaves_no_folder(tmp_path):
     lines = [f"{a} {verb} {b}" for a in NOUNS for verb in VERBS for b in NOUNS]
     (tmp_path / "text.txt").write_text("\n\n".join(lines), encoding="utf-8")
-    done = run("--text", tmp_path / "text.txt", "--output", tmp_path / "model", "--minutes", 0.1)
+    done = run("--text", tmp_path / "text.txt", "--output", tmp_path / "model", "--minutes", 0.5)
     assert "Without next sentences" in done.stdout and "No held-out sentence is long enough" in done.stdout
     assert "next_sentence_accuracy" not in json.loads((tmp_path / "model" / "metrics.json").read_text())
 

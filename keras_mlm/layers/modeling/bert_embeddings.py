@@ -4,6 +4,7 @@ import keras
 from keras import ops
 
 from keras_mlm.layers.modeling.dropout import Dropout
+from keras_mlm.layers.modeling.layer_norm import normalised
 
 
 @keras.saving.register_keras_serializable(package="keras_mlm")
@@ -95,7 +96,7 @@ class BertEmbeddings(keras.layers.Layer):
             x = x + self.position_embedding(
                 ops.arange(ops.shape(token_ids)[1]) if position_ids is None else position_ids
             )
-        x = self.norm(x)
+        x = ops.cast(normalised(x, self.norm), self.compute_dtype)
         return x if self.dropout is None else self.dropout(x, training=training)
 
     def compute_output_shape(

@@ -4,7 +4,9 @@ import keras
 from keras import ops
 
 from keras_mlm.layers.modeling.dropout import Dropout
+from keras_mlm.layers.modeling.fused_run import fused_run
 from keras_mlm.layers.modeling.gelu import ACTIVATIONS
+from keras_mlm.layers.modeling.layer_norm import normalised, sum_and_normalised
 from keras_mlm.layers.modeling.multi_head_attention import MultiHeadAttention
 from keras_mlm.layers.modeling.states_at import states_at
 
@@ -134,7 +136,7 @@ class EncoderBlock(keras.layers.Layer):
         """Return the new hidden states, and the attention scores if asked for."""
         x = hidden_states
         attended = self.attention(
-            self.attention_norm(x) if self.norm == "pre" else x,
+            normalised(x, self.attention_norm) if self.norm == "pre" else x,
             padding_mask=padding_mask,
             attention_mask=attention_mask,
             query_positions=output_positions,
@@ -146,26 +148,20 @@ class EncoderBlock(keras.layers.Layer):
             attended, scores = attended
         if self.attention_dropout is not None:
             attended = self.attention_dropout(attended, training=training)
-        x = attended + (x if output_positions is None else states_at(x, output_positions))
+        x = x if output_positions is None else states_at(x, output_positions)
+        # Either norm takes this sum; the paper's goes on with it normalised.
+        x, normal = sum_and_normalised(x, attended, self.attention_norm if self.norm == "post" else self.output_norm)
         if self.norm == "post":
-            x = self.attention_norm(x)
+            x = normal
 
         # As in the attention, the products are of rows of tokens.
         length = ops.shape(x)[1]
-        forward = ops.reshape(self.output_norm(x) if self.norm == "pre" else x, (-1, self.hidden_dim))
-        forward = self.intermediate_dense(forward)
-        activation = ACTIVATIONS[self.activation]
-        if self.gated:
-            forward, gate = ops.split(forward, 2, axis=-1)
-            forward = activation(forward) * gate
-        else:
-            forward = activation(forward)
+        forward = self.intermediate_dense(ops.reshape(normal, (-1, self.hidden_dim)))
+        forward = fused_run(_activated, forward, activation=self.activation, gated=self.gated)
         forward = ops.reshape(self.output_dense(forward), (-1, length, self.hidden_dim))
         if self.output_dropout is not None:
             forward = self.output_dropout(forward, training=training)
-        x = x + forward
-        if self.norm == "post":
-            x = self.output_norm(x)
+        x = sum_and_normalised(x, forward, self.output_norm)[1] if self.norm == "post" else x + forward
         return (x, scores) if return_attention_scores else x
 
     def compute_output_shape(self, hidden_states_shape: Any, output_positions_shape: Any = None) -> Any:
@@ -188,3 +184,12 @@ class EncoderBlock(keras.layers.Layer):
             "gated": self.gated,
             "biases": self.biases,
         }
+
+
+def _activated(x: Any, *, activation: str, gated: bool) -> Any:
+    """Return the activation of all columns; gated, that of the first half times the second."""
+    wide = ops.cast(x, "float32")
+    if not gated:
+        return ops.cast(ACTIVATIONS[activation](wide), x.dtype)
+    wide, gate = ops.split(wide, 2, axis=-1)
+    return ops.cast(ACTIVATIONS[activation](wide) * gate, x.dtype)

@@ -57,7 +57,7 @@ def fused_attention(
     head_dim = hidden_dim // num_heads
     query, key, value = (ops.reshape(product, (-1, length, num_heads, head_dim)) for product in products)
     if rotary:
-        angles = [ops.expand_dims(angle, 1) for angle in rotary_angles(length, head_dim)]
+        angles = [ops.expand_dims(angle, 1) for angle in rotary_angles(ops.arange(length), head_dim)]
         query, key = rotate(query, *angles), rotate(key, *angles)
     mask = None
     if attention_mask is not None:

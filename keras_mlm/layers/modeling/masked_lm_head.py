@@ -4,7 +4,9 @@ import keras
 from keras import ops
 
 from keras_mlm.layers.modeling.gelu import ACTIVATIONS
+from keras_mlm.layers.modeling.layer_norm import normalised
 from keras_mlm.layers.modeling.states_at import states_at
+from keras_mlm.layers.modeling.transposed_product import transposed_product
 
 
 @keras.saving.register_keras_serializable(package="keras_mlm")
@@ -86,9 +88,9 @@ class MaskedLMHead(keras.layers.Layer):
         states = sequence_output if mask_positions is None else states_at(sequence_output, mask_positions)
         predictions = ops.shape(states)[1]
         x = ops.reshape(states, (-1, self.hidden_dim))
-        x = self.norm(ACTIVATIONS[self.activation](self.dense(x)))
+        x = normalised(ACTIVATIONS[self.activation](self.dense(x)), self.norm)
         output_embeddings = token_embeddings if self.output_embeddings is None else self.output_embeddings
-        logits = ops.matmul(x, ops.transpose(output_embeddings)) + self.output_bias
+        logits = transposed_product(x, output_embeddings) + self.output_bias
         return ops.reshape(logits, (-1, predictions, self.vocabulary_size))
 
     def compute_output_shape(

@@ -6,8 +6,10 @@ from keras import ops
 
 from keras_mlm.layers.modeling.dropout import Dropout
 from keras_mlm.layers.modeling.fused_attention import fused_attention, has_fused_attention
+from keras_mlm.layers.modeling.fused_run import fused_run
 from keras_mlm.layers.modeling.rotary_positions import rotary_angles, rotate
 from keras_mlm.layers.modeling.states_at import states_at
+from keras_mlm.layers.modeling.transposed_product import transposed_product
 
 # Added to the score of a padded key. exp(-1e9) is exactly 0 in float32, and a row that is all padding stays finite.
 MASKED_SCORE = -1e9
@@ -102,31 +104,17 @@ class MultiHeadAttention(keras.layers.Layer):
             attended = fused_attention(hidden_states, self.query_key_value, self.num_heads, rotary=self.rotary, **masks)
             return self.output_dense(attended)
         if query_positions is None:
-            # One transpose for all three; `split` because its gradient is one concatenation, that of slices is a sum of
-            # zero-padded tensors.
-            query, key, value = ops.split(self._heads(self.query_key_value(_flat(hidden_states)), length), 3, axis=1)
+            product = _rows(self.query_key_value(_flat(hidden_states)), length)
+            query, key, value = self._as_heads(product, "qkv")
         else:
             query, key, value = self._query_key_value_at(hidden_states, query_positions)
-        if self.rotary:
-            cosines, sines = rotary_angles(length, self.head_dim)
-            key = rotate(key, cosines, sines)
-            if query_positions is not None:
-                cosines, sines = (
-                    ops.expand_dims(ops.take(angles, query_positions, axis=0), 1) for angles in (cosines, sines)
-                )
-            query = rotate(query, cosines, sines)
-        scores = ops.matmul(query * (1.0 / math.sqrt(self.head_dim)), ops.transpose(key, (0, 1, 3, 2)))
-        scores = ops.cast(scores, "float32")  # sums over a row need it in mixed precision
-        if attention_mask is not None:
-            if query_positions is not None:
-                attention_mask = states_at(attention_mask, query_positions)
-            bias = (1.0 - ops.cast(attention_mask, "float32")) * MASKED_SCORE
-            scores = scores + ops.expand_dims(bias, 1)
-        elif padding_mask is not None:
-            bias = (1.0 - ops.cast(padding_mask, "float32")) * MASKED_SCORE
-            # Not `bias[:, None, None, :]`: TFLite cannot convert that when batch and length are both open.
-            scores = scores + ops.reshape(bias, (-1, 1, 1, length))
-        scores = ops.softmax(scores, axis=-1)
+        scores = transposed_product(query, key)
+        mask = padding_mask if attention_mask is None else attention_mask
+        if attention_mask is not None and query_positions is not None:
+            mask = states_at(attention_mask, query_positions)
+        # The scores that are returned are float32; those that weigh need no more digits than the values.
+        kept = "float32" if return_attention_scores else self.compute_dtype
+        scores = fused_run(_softmax, scores, mask, dtype=kept)
         weights = ops.cast(scores, self.compute_dtype)
         if self.dropout is not None:
             weights = self.dropout(weights, training=training)
@@ -135,11 +123,9 @@ class MultiHeadAttention(keras.layers.Layer):
         output = ops.reshape(output, (-1, ops.shape(attended)[1], self.hidden_dim))
         return (output, scores) if return_attention_scores else output
 
-    def _heads(self, flat: Any, length: Any) -> Any:
-        """Return rows of tokens `(batch · length, heads · head_dim)` as `(batch, heads, length, head_dim)`."""
-        return ops.transpose(
-            ops.reshape(flat, (-1, length, flat.shape[-1] // self.head_dim, self.head_dim)), (0, 2, 1, 3)
-        )
+    def _as_heads(self, product: Any, parts: str, positions: Any = None) -> tuple[Any, ...]:
+        """Return the parts that stand side by side in a product, each `(batch, heads, length, head_dim)`."""
+        return fused_run(_heads, product, positions, parts=parts, head_dim=self.head_dim, rotary=self.rotary)
 
     def _query_key_value_at(self, hidden_states: Any, query_positions: Any) -> tuple[Any, Any, Any]:
         """Return the queries of some positions, and the keys and values of all."""
@@ -149,8 +135,9 @@ class MultiHeadAttention(keras.layers.Layer):
         if self.biases:
             query_bias, key_value_bias = ops.split(self.query_key_value.bias, [self.hidden_dim])
             query, key_value = query + query_bias, key_value + key_value_bias
-        key, value = ops.split(self._heads(key_value, ops.shape(hidden_states)[1]), 2, axis=1)
-        return self._heads(query, ops.shape(query_positions)[1]), key, value
+        (query,) = self._as_heads(_rows(query, ops.shape(query_positions)[1]), "q", query_positions)
+        key, value = self._as_heads(_rows(key_value, ops.shape(hidden_states)[1]), "kv")
+        return query, key, value
 
     def compute_output_shape(self, hidden_states_shape: Any, query_positions_shape: Any = None) -> Any:
         """Return the shape of the hidden states that are returned."""
@@ -172,3 +159,34 @@ class MultiHeadAttention(keras.layers.Layer):
 def _flat(states: Any) -> Any:
     """Return `(batch, length, width)` as rows of tokens: a bias joins a product only where both are of rank 2."""
     return ops.reshape(states, (-1, states.shape[-1]))
+
+
+def _rows(flat: Any, length: Any) -> Any:
+    """Return rows of tokens as `(batch, length, width)`."""
+    return ops.reshape(flat, (-1, length, flat.shape[-1]))
+
+
+def _heads(product: Any, positions: Any, *, parts: str, head_dim: int, rotary: bool) -> tuple[Any, ...]:
+    """Return queries (q, scaled), keys (k) and values (v) that stand side by side, by head; turned, if `rotary`."""
+    length, dtype = ops.shape(product)[1], product.dtype
+    heads = ops.reshape(product, (-1, length, product.shape[-1] // head_dim, head_dim))
+    # `split` because its gradient is one concatenation, that of slices is a sum of zero-padded tensors.
+    found = dict(zip(parts, ops.split(heads, len(parts), axis=2), strict=True))
+    if rotary:
+        turns = rotary_angles(ops.arange(length) if positions is None else positions, head_dim)
+        angles = [ops.expand_dims(turn, -2) for turn in turns]
+        found |= {part: rotate(ops.cast(found[part], "float32"), *angles) for part in parts if part in "qk"}
+    if "q" in found:
+        found["q"] = found["q"] * (1.0 / math.sqrt(head_dim))
+    return tuple(ops.cast(ops.transpose(part, (0, 2, 1, 3)), dtype) for part in found.values())
+
+
+def _softmax(scores: Any, mask: Any, *, dtype: str) -> Any:
+    """Return the weights of the keys; `mask` is `(batch, keys)` or `(batch, queries, keys)`."""
+    scores = ops.cast(scores, "float32")  # sums over a row need it in mixed precision
+    if mask is not None:
+        bias = (1.0 - ops.cast(mask, "float32")) * MASKED_SCORE
+        # Not `bias[:, None, None, :]`: TFLite cannot convert that when batch and length are both open.
+        queries = 1 if len(mask.shape) == 2 else ops.shape(scores)[2]
+        scores = scores + ops.reshape(bias, (-1, 1, queries, ops.shape(scores)[3]))
+    return ops.cast(ops.softmax(scores, axis=-1), dtype)

@@ -3,25 +3,24 @@ from typing import Any
 from keras import ops
 
 
-def rotary_angles(length: Any, head_dim: int, base: float = 10_000.0) -> tuple[Any, Any]:
-    """Return the cosines and sines by which positions 0 … length − 1 turn a query or key.
+def rotary_angles(positions: Any, head_dim: int, base: float = 10_000.0) -> tuple[Any, Any]:
+    """Return the cosines and sines by which positions turn a query or key.
 
     Pair `i` of position `p` turns by `p · base^(−2i / head_dim)`.
 
     Args:
-        length: int or int scalar tensor, number of positions.
+        positions: int tensor of any shape.
         head_dim: int, width of a head; even.
         base: float, the slowest pair turns once in about `2π · base` positions. Defaults to `10_000.0`.
 
     Returns:
-        Two float32 tensors `(length, head_dim / 2)`.
+        Two float32 tensors `(*shape of positions, head_dim / 2)`.
 
     References:
         - [RoFormer](https://arxiv.org/abs/2104.09864)
     """
     frequencies = base ** (-ops.arange(0, head_dim, 2, dtype="float32") / head_dim)
-    positions = ops.arange(length, dtype="float32")
-    angles = ops.expand_dims(positions, 1) * ops.expand_dims(frequencies, 0)
+    angles = ops.expand_dims(ops.cast(positions, "float32"), -1) * frequencies
     return ops.cos(angles), ops.sin(angles)
 
 
@@ -39,7 +38,7 @@ def rotate(x: Any, cosines: Any, sines: Any) -> Any:
 
     Example:
         ```python
-        cosines, sines = rotary_angles(length=16, head_dim=8)
+        cosines, sines = rotary_angles(keras.ops.arange(16), head_dim=8)
         queries = rotate(keras.random.normal((2, 4, 16, 8)), cosines, sines)
         ```
     """

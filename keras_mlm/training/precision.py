@@ -1,0 +1,52 @@
+"""Which precision a machine trains fastest in, and how its steps are compiled."""
+
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from keras_mlm.config import BertConfig
+
+logger = logging.getLogger(__name__)
+CPU_INFO = Path("/proc/cpuinfo")
+# What a CPU that multiplies in bfloat16 says of itself on Linux; others emulate it, slowly.
+BFLOAT16_FLAGS = {"avx512_bf16", "amx_bf16"}
+
+
+def fastest_precision(strategy: str = "default", settings: Mapping[str, Any] | None = None) -> str:
+    """Return the precision a run is given that asks for none.
+
+    Args:
+        strategy: str, see `strategy_from`; with several replicas the precision has to be said, as their machines may
+            differ. Defaults to `"default"`, one device.
+        settings: mapping, of a run that may have been begun, which goes on as it began, wherever it does. Defaults to
+            `None`.
+
+    Returns:
+        `"mixed_bfloat16"` where the CPU multiplies in it, else `"float32"`.
+    """
+    if settings:
+        return str(settings["pretraining"]["precision"])
+    if strategy != "default":
+        logger.info("products in float32: with --strategy %s another precision has to be asked for", strategy)
+        return "float32"
+    flags = CPU_INFO.read_text(encoding="utf-8", errors="replace").split() if CPU_INFO.exists() else []
+    return "mixed_bfloat16" if BFLOAT16_FLAGS.intersection(flags) else "float32"
+
+
+def compiles_whole_step(config: BertConfig, precision: str, replicas: int = 1) -> bool:
+    """Return whether XLA should compile a training step as a whole.
+
+    Not with several replicas, with which it does not work, and not with dropout, whose random numbers it draws slowly.
+    Not in bfloat16 either: on a CPU its products take twice as long as TensorFlow's own, between which a step compiles
+    what is left, see `compiled_runs`.
+
+    Args:
+        config: `BertConfig`.
+        precision: str, of `PretrainingConfig`.
+        replicas: int. Defaults to `1`.
+
+    Returns:
+        bool.
+    """
+    return replicas == 1 and not config.dropout and precision != "mixed_bfloat16"

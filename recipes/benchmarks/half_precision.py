@@ -1,0 +1,74 @@
+"""Whether bfloat16 learns what float32 does: the same rows, masks and first weights, as many steps, held-out loss."""
+
+import json
+import math
+import time
+from pathlib import Path
+from typing import Any
+
+from side_by_side import keep_rows, run_recipe
+
+from keras_mlm import command_line
+
+PRECISIONS = ("mixed_bfloat16", "float32")
+KEPT = ("perplexity", "masked_lm_accuracy", "steps", "seconds", "parameters")
+
+
+def half_precision(
+    *,
+    data: str,
+    results: str = "recipes/benchmarks/results/half_precision.json",
+    preset: str = "mini",
+    style: str = "short_budget",
+    steps: int = 2000,
+    length: int = 64,
+    batch_size: int = 32,
+    seeds: list[int] | None = None,
+    work: str = "saved_models/half_precision",
+    only_table: bool = False,
+) -> None:
+    """Pre-train in both precisions with the same seed and print how far apart the held-out losses are.
+
+    A cell that stands in the results file is not run again, and a run that was stopped is continued. The number of
+    steps is given and not the time, so other work on the machine changes nothing but the seconds.
+
+    Args:
+        data: Folder that prepare_corpus wrote.
+        results: JSON file of finished cells; read, and written after every cell.
+        preset: Size of the models.
+        style: Of the models.
+        steps: Optimizer steps.
+        length: Tokens a row.
+        batch_size: Rows a step.
+        seeds: By default 0 only.
+        work: Folder for the models.
+        only_table: Whether to run nothing and print what is there.
+    """
+    from keras_mlm.text_table import text_table
+
+    rows: list[dict[str, Any]] = json.loads(Path(results).read_text()) if Path(results).exists() else []
+    settings = {"preset": preset, "style": style, "steps": steps, "length": length, "batch_size": batch_size}
+    lines = []
+    for seed in seeds or [0]:
+        losses = {}
+        for precision in PRECISIONS:
+            cell = {**settings, "seed": seed, "precision": precision}
+            row = next((row for row in rows if cell.items() <= row.items()), None)
+            if row is None and not only_table:
+                model = f"{work}/{'-'.join(str(value) for value in cell.values())}"
+                print(cell, flush=True)
+                run_recipe("pretrain", data=data, output=model, **cell)
+                run_recipe("evaluate", model=model, data=data, length=length)
+                metrics = json.loads(Path(model, "metrics.json").read_text())
+                row = {**cell, **{name: metrics[name] for name in KEPT}, "date": time.strftime("%Y-%m-%d")}
+                rows.append(row)
+                keep_rows(rows, results)
+            losses[precision] = None if row is None else math.log(row["perplexity"])
+        half, single = losses.values()
+        apart = None if half is None or single is None else f"{100 * (half / single - 1):+.2f} %"
+        lines.append([seed, *(loss if loss is not None else "not run" for loss in losses.values()), apart])
+    print(text_table(["seed", *PRECISIONS, "apart"], lines))
+
+
+if __name__ == "__main__":
+    command_line.run(half_precision)
