@@ -59,7 +59,10 @@ class WorkerPool:
     """
 
     def __init__(self, workers: int, preload: str = __name__, without: Sequence[str] = ()) -> None:
-        self._loader, self._workers = _start(workers, preload, without) if workers > 1 else (None, [])
+        self._loader: subprocess.Popen[bytes] | None = None
+        self._workers: list[_Worker] = []
+        if workers > 1:
+            self._loader, self._workers = _start(workers, preload, without)
 
     def run(self, function: Callable[[Any], None], tasks: Sequence[Any]) -> Iterator[Any]:
         """Call a function with each task, and yield the tasks as they are finished.
