@@ -41,7 +41,9 @@ class PretrainingDataset:
     own order, pairs and masks, and batches run across epochs, so nothing is left out. Validation is one pass in the
     order of the manifest with frozen draws; empty rows without weight fill up its last batch.
 
-    In length buckets, rows of similar length share a batch, which is only as wide as they need; see `LengthBuckets`.
+    In length buckets, rows of similar length share a batch, which is only as wide as they need: the same rows with the
+    same masks, in an order that depends on the batch size too.
+
     Packed, a row holds as many texts as fit, each with its own `[CLS]` and `[SEP]`, and next to no padding: greedy best
     fit within a shard, the same rows in every epoch.
 
@@ -229,7 +231,7 @@ class PretrainingDataset:
             `masked_lm` int32 `(B, P)` and `next_sentence` int32 `(B,)` (0 = B follows A); `sample_weight` of the same
             names and shapes in float32. `next_sentence` only where asked for. Packed rows also have in `x`, int32
             `(B, L)` each, `sequence_ids` (1, 2, … for the texts of a row, 0 for padding) and `position_ids` (from 0 in
-            each text).
+            each text). In length buckets L and P are those of each batch.
         """
         keyed = self.keyed_batches(start_step, worker=worker, workers=workers)
         return fit_batches(keyed, needs_step=self._masking.needs_step)
