@@ -218,6 +218,8 @@ class PretrainingConfig:
             does it; the share of a row stays. Defaults to `False`.
         corpus_weights: sequence of float, of several corpora: their shares of every batch, in relation to each other.
             Defaults to `()`, one corpus.
+        length_buckets: int, how many lengths the batches of a run have, equal parts of `length`: each has rows of
+            similar length and little padding. Defaults to `1`, all rows are padded to `length`.
 
     Raises:
         InputError: a value that no run can have; the message names it.
@@ -255,6 +257,7 @@ class PretrainingConfig:
     content_word_weight: float = _added(1.0)
     adaptive_masking: bool = _added(False)
     corpus_weights: tuple[float, ...] = _added(())
+    length_buckets: int = _added(1)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "corpus_weights", tuple(self.corpus_weights))  # JSON has lists only
@@ -283,11 +286,13 @@ class PretrainingConfig:
 
         Args:
             style: str, `classic`, `short_budget` or `modern`. Defaults to `"classic"`.
-            **overrides: entries, `steps` or `minutes` among them; rows of sentence pairs are never packed unasked.
+            **overrides: entries, `steps` or `minutes` among them; rows of sentence pairs or in length buckets are
+                never packed unasked.
         """
         _check_style(style)
         entries = {**STYLES[style]["pretraining"], **overrides}
-        if entries.get("next_sentence", True) and "packed" not in overrides:
+        unpacked = entries.get("next_sentence", True) or entries.get("length_buckets", 1) > 1
+        if unpacked and "packed" not in overrides:
             entries["packed"] = False
         return cls(**entries)
 

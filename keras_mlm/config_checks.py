@@ -30,6 +30,14 @@ def check_pretraining(config: "PretrainingConfig") -> None:
             raise InputError(f"{name} must be {listed}, not {getattr(config, name)!r}")
     if config.packed and config.next_sentence:
         raise InputError("packed rows hold no sentence pairs: leave out either packed or next_sentence")
+    if not 1 <= config.length_buckets <= config.length // 8:
+        raise InputError(
+            f"length_buckets must be 1 to {config.length // 8}, parts of at least 8 tokens, not {config.length_buckets}"
+        )
+    for name in ("packed", "corpus_weights"):
+        if config.length_buckets > 1 and getattr(config, name):
+            what = "packed rows have no padding to save" if config.packed else "corpora that are mixed fill each batch"
+            raise InputError(f"{what}: leave out either {name} or length_buckets")
     if config.micro_batches < 1 or config.batch_size % config.micro_batches:
         raise InputError(
             f"a batch of {config.batch_size} rows cannot be cut into {config.micro_batches} equal micro_batches"

@@ -26,6 +26,7 @@ def pretrain(
     steps: int | None = None,
     length: int = 128,
     final_length: int | None = None,
+    length_buckets: int = 1,
     batch_size: int = 64,
     learning_rate: float | None = None,
     masking: Literal["token", "whole_word", "span"] = "token",
@@ -66,8 +67,8 @@ def pretrain(
         hours: The same in hours.
         steps: Length of the training in optimizer steps.
         length: Tokens a row.
-        final_length: Tokens a row in the last tenth of the run, such as 512, with as many fewer rows a step; by default
-            as before.
+        final_length: Tokens a row in the last tenth, such as 512, with as many fewer rows a step; by default length.
+        length_buckets: Steps of rows of similar length, so many lengths, such as 4: little padding, and never packed.
         batch_size: Rows a step, over all devices together.
         learning_rate: The highest rate; by default the style's.
         masking: What is masked together: token, whole_word or span (runs of up to ten words).
@@ -121,8 +122,8 @@ def pretrain(
         minutes=60 * hours if hours is not None else minutes, seed=seed, deterministic=deterministic,
         precision="float32" if precision == "auto" else precision, micro_batches=micro_batches, recompute=recompute,
         replacements=replacements, final_mask_selection_rate=final_mask_selection_rate, sentence_pairs=sentence_pairs,
-        content_word_weight=content_word_weight, adaptive_masking=adaptive_masking, corpus_weights=corpus_weights,
-        **{name: value for name, value in chosen.items() if value is not None},
+        content_word_weight=content_word_weight, adaptive_masking=adaptive_masking, length_buckets=length_buckets,
+        corpus_weights=corpus_weights, **{name: value for name, value in chosen.items() if value is not None},
     )  # fmt: skip
 
     import keras
@@ -273,13 +274,13 @@ def pretrain(
             say(f"before the first step, on {held_out_rows:,} held-out rows:")
             say(table(measure()))
         while not budget.used_up:
-            stage = budget.stage
+            stage, rows = budget.stage, datasets[budget.stage]
             if stage:
                 say(f"rows of {stages[stage].length} tokens from step {budget.step:,} on")
             progress.tokens_per_step = curves.tokens_per_step = tokens_per_step[stage]
-            progress.peak_steps_per_second = peak / flops_per_step(config, stages[stage])
+            progress.peak_steps_per_second = peak / flops_per_step(config, stages[stage], length=rows.padded_length)
             model.train_function = None  # rows of another length are traced anew, as after a restart: the same bits
-            train(model, worker_batches(datasets[stage], devices, budget.place), budget, watched)
+            train(model, worker_batches(rows, devices, budget.place), budget, watched)
         say(f"evaluating on {held_out_rows:,} held-out rows")
         evaluated = measure()
     metrics = {

@@ -35,6 +35,7 @@ class MixedDataset:
         batch_size: int, rows a batch.
         rows: int, rows of one epoch of each.
         tokens_a_row: float, how many of a row's tokens are no padding, on average; special ones included.
+        padded_length: float, how many a row has with its padding.
         manifest: `Manifest` of the first one.
 
     Raises:
@@ -62,6 +63,7 @@ class MixedDataset:
             listed = " and ".join(f"{folder} ({way})" for way, folder in ways.items())
             raise InputError(f"corpora that are mixed need one --normalization, not {listed}")
         self.batch_size = config.batch_size
+        self.padded_length = float(config.length)
         self.manifest = self.corpora[0].manifest
         self.rows = sum(corpus.rows for corpus in self.corpora)
         shares = np.array(config.corpus_weights) / sum(config.corpus_weights)

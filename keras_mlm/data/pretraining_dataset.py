@@ -10,9 +10,10 @@ import tensorflow as tf
 
 from keras_mlm.config import EVALUATION_RATE, PretrainingConfig
 from keras_mlm.data.fit_batches import as_it_is, fit_batches, in_order, share_of_batch
+from keras_mlm.data.length_buckets import LengthBuckets
 from keras_mlm.data.manifest import VOCABULARY_FILE, Manifest
 from keras_mlm.data.mask_rate import MaskRate
-from keras_mlm.data.row_group import RowGroup
+from keras_mlm.data.row_builder import RowBuilder
 from keras_mlm.data.row_masking import RowMasking
 from keras_mlm.data.row_packing import SPECIAL
 from keras_mlm.data.row_reader import OrderedRows, RowReader
@@ -40,6 +41,9 @@ class PretrainingDataset:
     own order, pairs and masks, and batches run across epochs, so nothing is left out. Validation is one pass in the
     order of the manifest with frozen draws; empty rows without weight fill up its last batch.
 
+    In length buckets, rows of similar length share a batch, which is only as wide as they need: the same rows with the
+    same masks, in an order that depends on the batch size too.
+
     Packed, a row holds as many texts as fit, each with its own `[CLS]` and `[SEP]`, and next to no padding: greedy best
     fit within a shard, the same rows in every epoch.
 
@@ -54,6 +58,8 @@ class PretrainingDataset:
         sentence_pairs: `"next"`, half of the second parts are another document's, or `"order"`, half of the pairs are
             swapped. Defaults to `"next"`.
         packed: bool, whether several texts share a row; not with sentence pairs. Defaults to `False`.
+        length_buckets: int, how many lengths batches have, equal parts of `length`; training only, not packed. The
+            rows of an epoch and their masks stay the same, in another order. Defaults to `1`, all as wide as `length`.
         final_mask_selection_rate: float, the rate from step `steps` on, to which it goes evenly from that of step 0;
             training only. The masks of a row then depend on its step as well. Defaults to `None`, one rate.
         steps: int, the steps that takes. Defaults to `None`.
@@ -70,6 +76,7 @@ class PretrainingDataset:
         rows: int, rows of an epoch.
         tokens: int, tokens of an epoch, without special ones.
         tokens_a_row: float, how many of a row's tokens are no padding, on average; special ones included.
+        padded_length: float, how many a row has on average with its padding, about.
         manifest: `Manifest`.
 
     Raises:
@@ -95,6 +102,7 @@ class PretrainingDataset:
         next_sentence: bool = True,
         sentence_pairs: Literal["next", "order"] = "next",
         packed: bool = False,
+        length_buckets: int = 1,
         final_mask_selection_rate: float | None = None,
         steps: int | None = None,
         replacements: Literal["uniform", "unigram"] = "uniform",
@@ -108,18 +116,20 @@ class PretrainingDataset:
             mask_selection_length=mask_selection_length, next_sentence=next_sentence, packed=packed,
             final_mask_selection_rate=final_mask_selection_rate, steps=1 if steps is None else steps,
             replacements=replacements, content_word_weight=content_word_weight, sentence_pairs=sentence_pairs,
+            length_buckets=length_buckets,
         )  # fmt: skip
-        self._rate = None
+        rate = weights = None
         if final_mask_selection_rate is not None:
             if steps is None or split != "training":
                 raise InputError("a rate of masks that changes needs steps, and the training split")
-            self._rate = MaskRate(mask_selection_rate, final_mask_selection_rate, steps)
+            rate = MaskRate(mask_selection_rate, final_mask_selection_rate, steps)
+        if length_buckets > 1 and split != "training":
+            raise InputError("held-out rows have one order in every run: length_buckets are for the training split")
         if token_weights is not None and split != "training":
             raise InputError("held-out rows are masked alike in every run: token_weights are for the training split")
         self.manifest = Manifest.load(folder)
         if split not in self.manifest.splits:
             raise InputError(f"{folder} has no split {split!r}, only {', '.join(self.manifest.splits)}")
-        self._weights = None
         if content_word_weight != 1.0:
             if not self.manifest.pos_tags:
                 raise InputError(
@@ -127,7 +137,7 @@ class PretrainingDataset:
                     "tagger's folder"
                 )
             tags = ["", *self.manifest.pos_tags]
-            self._weights = functools.partial(part_of_speech_weights, tags=tags, content=content_word_weight)
+            weights = functools.partial(part_of_speech_weights, tags=tags, content=content_word_weight)
         self.folder = folder
         self.length = length
         self.batch_size = batch_size
@@ -141,10 +151,11 @@ class PretrainingDataset:
         vocabulary = read_vocabulary(tf.io.gfile.join(folder, VOCABULARY_FILE))
         check_vocabulary(vocabulary, tf.io.gfile.join(folder, VOCABULARY_FILE))
         ids = {token: vocabulary.index(token) for token in SPECIAL_TOKENS}
-        self._packer = SegmentPacker(length, ids["[CLS]"], ids["[SEP]"], ids["[PAD]"])
+        packer = SegmentPacker(length, ids["[CLS]"], ids["[SEP]"], ids["[PAD]"])
         width = length - 3 if next_sentence else length - SPECIAL
         negatives: Literal["other_document", "swapped"] = "swapped" if sentence_pairs == "order" else "other_document"
-        self._pairs = NextSentencePairGenerator(width, seed=self._seed, negatives=negatives)
+        pairs = NextSentencePairGenerator(width, seed=self._seed, negatives=negatives)
+        self._builder = RowBuilder(packer, pairs, rate, weights)
         self._masking = RowMasking(
             vocabulary, rate=mask_selection_rate, slots=config.predictions, strategy=masking, seed=self._seed,
             replacement_weights=token_counts(folder, self.manifest) if replacements == "unigram" else None,
@@ -152,12 +163,16 @@ class PretrainingDataset:
         )  # fmt: skip
         self._reader = RowReader(
             folder, self.manifest, split, width=width, seed=seed if self._training else None, packed=packed,
-            special_ids=self._packer.special_ids, sentences=next_sentence, parts_of_speech=self._weights is not None,
-            special_word_starts=self._packer.special_word_starts if masking != "token" else None,
+            special_ids=packer.special_ids, sentences=next_sentence, parts_of_speech=weights is not None,
+            special_word_starts=packer.special_word_starts if masking != "token" else None,
         )  # fmt: skip
         self._plan = self._reader.plan
         self.rows = self._plan.epoch_rows
         self.tokens_a_row = self._plan.tokens_a_row + next_sentence
+        self._buckets = LengthBuckets(config, seed) if length_buckets > 1 else None
+        self.padded_length = float(length)
+        if self._buckets is not None:
+            self.padded_length = self._buckets.mean_length(self.manifest.splits[split], width)
         if sum(shard.bytes for shard in self.manifest.splits[split].shards) <= CHECKED_BYTES:
             self.check_shards()
 
@@ -184,10 +199,10 @@ class PretrainingDataset:
         if split == "validation":
             config = dataclasses.replace(
                 config, mask_selection_rate=EVALUATION_RATE, mask_selection_length=None, packed=False,
-                final_mask_selection_rate=None, replacements="uniform", content_word_weight=1.0,
+                length_buckets=1, final_mask_selection_rate=None, replacements="uniform", content_word_weight=1.0,
             )  # fmt: skip
         names = ("length", "batch_size", "masking", "mask_selection_rate", "mask_selection_length", "next_sentence",
-                 "sentence_pairs", "packed", "final_mask_selection_rate", "steps", "replacements",
+                 "sentence_pairs", "packed", "length_buckets", "final_mask_selection_rate", "steps", "replacements",
                  "content_word_weight", "seed")  # fmt: skip
         chosen = {name: getattr(config, name) for name in names}
         return cls(folder, split=split, token_weights=token_weights, **chosen)
@@ -216,7 +231,7 @@ class PretrainingDataset:
             `masked_lm` int32 `(B, P)` and `next_sentence` int32 `(B,)` (0 = B follows A); `sample_weight` of the same
             names and shapes in float32. `next_sentence` only where asked for. Packed rows also have in `x`, int32
             `(B, L)` each, `sequence_ids` (1, 2, … for the texts of a row, 0 for padding) and `position_ids` (from 0 in
-            each text).
+            each text). In length buckets L and P are those of each batch.
         """
         keyed = self.keyed_batches(start_step, worker=worker, workers=workers)
         return fit_batches(keyed, needs_step=self._masking.needs_step)
@@ -242,10 +257,13 @@ class PretrainingDataset:
         dataset = dataset.rebatch(share if self._training else self.batch_size, drop_remainder=self._training)
         if late:
             dataset = dataset.enumerate(start_step).map(as_it_is(lambda step, rows: self._masking(rows, step)))
+        if self._buckets is not None:
+            dataset = dataset.map(as_it_is(self._buckets.cut))
         steps = tf.data.INFINITE_CARDINALITY
         if not self._training:
             part = slice(worker * share, (worker + 1) * share)
-            dataset = dataset.map(as_it_is(lambda batch: {k: v[part] for k, v in self._fill_up(batch).items()}))
+            filled = lambda batch: self._builder.fill_up(batch, self.batch_size)
+            dataset = dataset.map(as_it_is(lambda batch: {name: rows[part] for name, rows in filled(batch).items()}))
             steps = -(-self.rows // self.batch_size)
         return in_order(dataset, steps)
 
@@ -273,18 +291,23 @@ class PretrainingDataset:
 
         def chunks(loaded: OrderedRows) -> tf.data.Dataset:
             first = tf.where(loaded.number == group, tf.constant(place, tf.int64), 0)
-            order = loaded.order[first:]
+            order, buckets = loaded.order, tf.zeros_like(loaded.order)
+            if self._buckets is not None:
+                order, buckets = self._buckets.arrange(loaded, self._builder.most_tokens(loaded.rows))
+            order, buckets = order[first:], buckets[first:]
             run_rows = row_of(loaded.position + tf.range(first, tf.size(loaded.order, tf.int64)))
             if share_of is not None:
                 # Before any work is spent on the rows of other workers.
                 worker, share = share_of
                 mine = run_rows % batch_size // share == worker
-                order, run_rows = tf.boolean_mask(order, mine), tf.boolean_mask(run_rows, mine)
+                order, buckets, run_rows = (tf.boolean_mask(part, mine) for part in (order, buckets, run_rows))
 
             def chunk(begin: tf.Tensor) -> dict[str, tf.Tensor]:
                 chosen = order[begin : begin + CHUNK_ROWS]
                 steps = run_rows[begin : begin + CHUNK_ROWS] // batch_size
-                rows = self._finish(loaded.epoch, loaded.rows, chosen, tf.gather(loaded.index, chosen), steps)
+                rows = self._builder(loaded.epoch, loaded.rows, chosen, tf.gather(loaded.index, chosen), steps)
+                if self._buckets is not None:
+                    rows["length_bucket"] = buckets[begin : begin + CHUNK_ROWS]
                 return self._masking(rows) if masked else rows
 
             begins = tf.data.Dataset.range(0, tf.size(order, tf.int64), CHUNK_ROWS)
@@ -304,47 +327,3 @@ class PretrainingDataset:
                 f"{'one' if split.documents < 2 else 'none'}: give more documents, or leave the objective out with "
                 "next_sentence=False (--next-sentence=false)"
             )
-
-    def _finish(
-        self, epoch: tf.Tensor, rows: RowGroup, chosen: tf.Tensor, example_index: tf.Tensor, steps: tf.Tensor
-    ) -> dict[str, tf.Tensor]:
-        epochs = tf.fill(tf.shape(example_index), epoch)
-        keys = {"example_index": example_index, "epoch": epochs}
-        labels = {}
-        if rows.splits is not None:
-            begins = tf.gather(rows.splits, chosen)
-            spans = tf.raw_ops.RaggedRange(
-                starts=begins, limits=tf.gather(rows.splits, chosen + 1), deltas=1, Tsplits=tf.int32
-            )
-            starts, lengths = (tf.gather(part, spans.rt_dense_values) for part in (rows.starts, rows.lengths))
-            packed = self._packer.pack_rows(
-                rows.tokens, rows.word_starts, starts, lengths, spans.rt_nested_splits, rows.pos_ids
-            )
-        else:
-            starts, lengths = tf.gather(rows.starts, chosen), tf.gather(rows.lengths, chosen)
-            keys["document_id"] = documents = tf.gather(rows.documents, chosen)
-            first, second = (starts, lengths), None
-            if rows.pool is not None:
-                pairs = self._pairs.pair_spans(rows.pool, starts, lengths, documents, epoch, example_index)
-                first, second = pairs.first, pairs.second
-                labels = {
-                    "next_sentence_labels": pairs.labels,
-                    "next_sentence_weights": pairs.weights,
-                    "without_negative": pairs.without_negative,
-                }
-            packed = self._packer.pack_spans(rows.tokens, rows.word_starts, first, second, rows.pos_ids)
-        hints = {} if self._rate is None else {"mask_selection_rate": self._rate(steps)}
-        if self._weights is not None:
-            hints["selection_weights"] = self._weights(packed["pos_ids"])
-        return {**packed, **labels, **keys, **hints}
-
-    def _fill_up(self, batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        missing = self.batch_size - tf.shape(batch["token_ids"])[0]
-        fill = {"token_ids": self._packer.pad_value, "example_index": -1, "epoch": -1, "document_id": -1}
-
-        def full(name: str, part: tf.Tensor) -> tf.Tensor:
-            shape = tf.concat([[missing], tf.shape(part)[1:]], 0)
-            part = tf.concat([part, tf.fill(shape, tf.cast(fill.get(name, 0), part.dtype))], 0)
-            return tf.ensure_shape(part, [self.batch_size, *part.shape[1:]])
-
-        return {name: full(name, part) for name, part in batch.items()}

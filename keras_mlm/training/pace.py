@@ -1,6 +1,8 @@
 """How fast a model trains here, measured in seconds, and what share of the machine's peak that is."""
 
+import itertools
 import math
+import statistics
 import time
 from typing import Any
 
@@ -29,11 +31,12 @@ def peak_flops(precision: str = "float32", size: int = 2048) -> float:
 
 
 class _Clock(keras.callbacks.Callback):
-    """Stops all workers after some seconds and knows how long a step takes, the first left out."""
+    """Stops all workers after some seconds and knows how long a step takes, but for the first of each length."""
 
-    def __init__(self, seconds: float, workers: Workers) -> None:
+    def __init__(self, seconds: float, lengths: int, workers: Workers) -> None:
         super().__init__()
         self.seconds = seconds
+        self.lengths = lengths
         self.workers = workers
         self.ends: list[float] = []
 
@@ -41,8 +44,14 @@ class _Clock(keras.callbacks.Callback):
         """Note the time and stop when it is over."""
         self.workers.agree()
         self.ends.append(self.workers.now())
-        if len(self.ends) > 3 and self.ends[-1] - self.ends[0] > self.seconds:
+        if len(self.ends) > 3 * self.lengths and sum(self.steps) > self.seconds:
             self.model.stop_training = True
+
+    @property
+    def steps(self) -> list[float]:
+        """The seconds of each step, without those that take longest: a new length is compiled in them."""
+        each = sorted(after - before for before, after in itertools.pairwise(self.ends))
+        return each[: len(each) + 1 - self.lengths]
 
 
 def seconds_per_step(
@@ -74,7 +83,7 @@ def seconds_per_step(
             recompute=training.recompute,
             jit_compile=compiles_whole_step(config, training.precision, strategy.num_replicas_in_sync),
         )
-    clock = _Clock(seconds, Workers(strategy))
+    clock = _Clock(seconds, training.length_buckets, Workers(strategy))
     model.fit(batches, epochs=1, steps_per_epoch=10**6, verbose=0, shuffle=False, callbacks=[clock])
     keras.backend.clear_session()
-    return (clock.ends[-1] - clock.ends[0]) / (len(clock.ends) - 1)
+    return statistics.fmean(clock.steps)

@@ -69,12 +69,13 @@ class Plan:
             for stage, rows in zip(training.stages, datasets, strict=True)
         ]
         peak = peak_flops(training.precision) * strategy.num_replicas_in_sync
+        flops = flops_per_step(config, training.stages[0], length=datasets[0].padded_length)
         return cls.make(
             training,
             paces=paces,
             epoch_rows=datasets[0].rows,
             tokens_a_row=datasets[0].tokens_a_row,
-            peak_share=flops_per_step(config, training.stages[0]) / paces[0] / peak,
+            peak_share=flops / paces[0] / peak,
         )
 
     @classmethod

@@ -1,4 +1,4 @@
-"""How much faster text is learned from packed rows than from padded ones: the same model, one thread each."""
+"""How much faster text is learned from packed rows, or in length buckets, than from padded ones: one thread each."""
 
 import dataclasses
 import statistics
@@ -17,13 +17,14 @@ def packed_rows(
     preset: str = "mini",
     style: str = "modern",
     length: int = 128,
+    length_buckets: int = 4,
     batch_size: int = 64,
-    steps: int = 10,
+    steps: int = 20,
     rounds: int = 5,
 ) -> None:
-    """Train the same model on rows of one text each and on rows that several share, and compare the text a second.
+    """Train the same model on rows of one text each, all padded or in buckets, and on rows that several texts share.
 
-    Both sides read the same corpus in rows of the same length and take whole training steps. Rounds alternate; the
+    All sides read the same corpus and take whole training steps; compared is the text a second. Rounds alternate; the
     ratio is the median over rounds. Only tokens of the text count, neither special ones nor padding.
 
     Args:
@@ -32,6 +33,7 @@ def packed_rows(
         preset: Size of the model.
         style: Its style; without next sentences.
         length: Tokens a row.
+        length_buckets: How many lengths the steps of the second side have.
         batch_size: Rows a step.
         steps: Steps a round.
         rounds: How often each side runs.
@@ -49,8 +51,11 @@ def packed_rows(
     sides: dict[str, Callable[[], Any]] = {}
     tokens: dict[str, float] = {}
     more: dict[str, dict[str, Any]] = {}
-    for name, packed in (("one text a row", False), ("packed", True)):
-        rows = PretrainingDataset.from_config(data, dataclasses.replace(training, packed=packed))
+    layouts: dict[str, dict[str, Any]] = {
+        "one text a row": {}, "length buckets": {"length_buckets": length_buckets}, "packed": {"packed": True},
+    }  # fmt: skip
+    for name, layout in layouts.items():
+        rows = PretrainingDataset.from_config(data, dataclasses.replace(training, **layout))
         config = BertConfig.from_preset(
             preset, style=style, vocabulary_size=rows.manifest.vocabulary_size, next_sentence=False
         )
@@ -58,7 +63,10 @@ def packed_rows(
         model.compile(optimizer_from(training), jit_compile=compiles_whole_step(config, training.precision))
         sides[name] = _steps(model, rows.batches(), steps)
         tokens[name] = steps * batch_size * rows.tokens / rows.rows
-        more[name] = {"padding": round(1 - rows.tokens_a_row / length, 4), "parameters": model.count_params()}
+        more[name] = {
+            "padding": round(1 - rows.tokens_a_row / rows.padded_length, 4),
+            "parameters": model.count_params(),
+        }
     seconds = side_by_side.alternate(sides, rounds)
     for name, times in seconds.items():
         more[name]["milliseconds_a_step"] = round(1000 * statistics.median(times) / steps, 1)

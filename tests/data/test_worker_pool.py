@@ -73,6 +73,20 @@ def test_packages_of_no_use_are_not_loaded(work, tmp_path):
         run_in_workers(work, tasks, 2, without=("sqlite3",))
 
 
+def test_what_all_need_is_loaded_once(work, tmp_path):
+    loads = tmp_path / "loads"
+    (tmp_path / "the_load.py").write_text(f"open({str(loads)!r}, 'a').write('once ')")
+    tasks = [str(tmp_path / name) for name in ("a", "b", "c", "d")]
+    assert sorted(run_in_workers(work, tasks, 4, preload="the_load")) == sorted(tasks)
+    assert loads.read_text() == "once "
+
+
+def test_what_cannot_be_loaded_ends_in_a_line(work, tmp_path):
+    (tmp_path / "the_load.py").write_text("raise SystemExit(5)")
+    with pytest.raises(WorkerDied, match="ended with exit code 5 while it prepared one"):
+        run_in_workers(work, ["one"], 2, preload="the_load")
+
+
 @pytest.mark.parametrize(
     ("name", "raised", "message"),
     [

@@ -27,6 +27,10 @@ def test_the_products_of_a_step_are_counted():
     few = 2 * 6 * hidden * hidden * 2 + 2 * 2 * length * hidden * hidden + 2 * 2 * 6 * length * hidden
     some = attention + 2 * 2 * length * hidden * 256 + few + 2 * 2 * 6 * hidden * 256 + head
     assert flops_per_step(config, training) == 3 * rows * some
+    # Of rows of several lengths, the mean of them.
+    half = PretrainingConfig(steps=1, length=16, batch_size=8, mask_selection_length=5)
+    mean = PretrainingConfig(steps=1, length=32, batch_size=8, mask_selection_length=10)
+    assert flops_per_step(config, mean, length=16.0) == flops_per_step(config, half)
     # 114 GFLOP for BERT-mini with 32 rows of 128, 20 masks and the vocabulary of the first BERT.
     mini = BertConfig.from_preset("mini", vocabulary_size=30522)
     training = PretrainingConfig(steps=1, batch_size=32)
@@ -60,12 +64,20 @@ def test_a_larger_budget_or_machine_takes_a_larger_model(minutes, speed, preset,
         choose_preset(make, PretrainingConfig(steps=1), lambda config: 0.1)
 
 
-def test_the_pace_is_measured_without_the_tracing():
+@pytest.mark.parametrize("lengths", [1, 2])
+def test_the_pace_is_measured_without_the_tracing(lengths):
     config = BertConfig(50, 1, 1, 8, 16, 16, dropout=0.0)
-    ids = np.full((4, 8), 7, "int32")
+    ids = np.full((4, 16), 7, "int32")
     x = {"token_ids": ids, "segment_ids": 0 * ids, "padding_mask": ids > 0, "mask_positions": ids[:, :2] - 5}
     labels = {"masked_lm": np.full((4, 2), 9, "int32"), "next_sentence": np.zeros(4, "int32")}
     weights = {"masked_lm": np.ones((4, 2), "float32"), "next_sentence": np.ones(4, "float32")}
     batches = tf.data.Dataset.from_tensors((x, labels, weights)).repeat()
-    assert 0 < seconds_per_step(config, PretrainingConfig(steps=1, batch_size=4), batches, seconds=0.2) < 0.2
+    if lengths > 1:
+        # The second of them comes when the first one is compiled and measured already.
+        cut = lambda part, length: part[:, :length] if part.shape[1] == 16 else part
+        batches = batches.enumerate().map(
+            lambda step, batch: ({k: cut(part, tf.where(step < 3, 16, 8)) for k, part in batch[0].items()}, *batch[1:])
+        )
+    training = PretrainingConfig(steps=1, batch_size=4, length=16, length_buckets=lengths)
+    assert 0 < seconds_per_step(config, training, batches, seconds=0.2) < 0.1
     assert 1e8 < peak_flops(size=256) < 1e16

@@ -160,9 +160,7 @@ class NextSentencePairGenerator(PreprocessingLayer):
         keys = tf.broadcast_to(keys, tf.shape(starts))
         bits = random_bits.random_bits(keys[:, None], tf.range(2 + 2 * TRIES))
         ends = starts + lengths
-        # The sentence starts inside a row are those of the boundaries from `low` to below `high`.
-        low = tf.searchsorted(pool.boundaries, starts + 1)
-        high = tf.searchsorted(pool.boundaries, ends)
+        low, high = _boundaries_inside(pool, starts, lengths)
         single = high <= low
         split = tf.gather(pool.boundaries, low + random_bits.below(bits[:, 0], tf.maximum(high - low, 1)))
         split = tf.where(single, ends, split)
@@ -186,10 +184,28 @@ class NextSentencePairGenerator(PreprocessingLayer):
         second = (tf.where(negative, start, split), tf.where(negative, length, ends - split))
         return SentencePairs((starts, split - starts), second, labels, weights, drawn & ~found & ~single)
 
+    def most_tokens(self, pool: SentencePool, starts: tf.Tensor, lengths: tf.Tensor) -> tf.Tensor:
+        """Return the most tokens, int32, that rows come to have: text is added to those of one sentence only.
+
+        Args:
+            pool: `SentencePool`, as of `pair_spans`.
+            starts: int32 `(batch,)`, likewise.
+            lengths: int32 `(batch,)`, likewise.
+        """
+        if self.negatives == "swapped":
+            return lengths
+        low, high = _boundaries_inside(pool, starts, lengths)
+        return tf.where(high <= low, tf.maximum(self.max_tokens, lengths), lengths)
+
     def get_config(self) -> dict[str, Any]:
         """Return the constructor's arguments."""
         names = ("max_tokens", "negative_rate", "seed", "negatives")
         return {**super().get_config(), **{name: getattr(self, name) for name in names}}
+
+
+def _boundaries_inside(pool: SentencePool, starts: tf.Tensor, lengths: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """Return the first of the boundaries that are sentence starts inside each row, and the one after the last."""
+    return tf.searchsorted(pool.boundaries, starts + 1), tf.searchsorted(pool.boundaries, starts + lengths)
 
 
 def _negative(

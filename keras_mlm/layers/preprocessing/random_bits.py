@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-SHARD_ORDER, ROW_ORDER, SENTENCE_PAIR, MASKS, ROW_CONTENT = range(5)
+SHARD_ORDER, ROW_ORDER, SENTENCE_PAIR, MASKS, ROW_CONTENT, BATCH_ORDER = range(6)
 
 # Odd numbers with evenly mixed bits: one to step from counter to counter, one to fold 64 bits into 32.
 _STEP, _FOLD = 0x9E3779B9, 0x85157AF5
