@@ -10,8 +10,7 @@ STEPS_PER_EPOCH = 100
 SAMPLES = 8  # masked sentences that are filled again and again
 # Steps between points of the curves and between those of held-out rows, and of how many such rows one is the mean.
 CURVE_STEPS, HELD_OUT_STEPS, HELD_OUT_ROWS = 20, 300, 256
-# Of a model that knows a language already: 2e-5 to 5e-5 are usual, and with more it forgets.
-CONTINUED_RATE = 5e-5
+CONTINUED_RATE = 5e-5  # of a model that knows a language already, which forgets with more
 
 
 def pretrain(
