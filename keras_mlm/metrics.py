@@ -27,6 +27,7 @@ def accuracy_sums(labels: Any, logits: Any, weights: Any) -> tuple[Any, Any]:
 def _accuracy_sums(labels: Any, logits: Any, weights: Any) -> tuple[Any, Any]:
     # Not `argmax`, which costs a twentieth of a step over a large vocabulary. Of several largest, which bfloat16 has
     # often, each is right for its share.
+    logits = ops.cast(logits, "float32")
     largest = ops.max(logits, axis=-1, keepdims=True)
     label = ops.take_along_axis(logits, ops.expand_dims(ops.cast(labels, "int32"), -1), axis=-1)
     ties = ops.sum(ops.cast(logits == largest, "float32"), axis=-1)

@@ -155,7 +155,7 @@ def distill(
         # As in pretrain.py: without dropout a compiled step is faster, and several replicas do not work with it.
         model.compile(
             optimizer_from(training), micro_batches=micro_batches,
-            jit_compile=compiles_whole_step(config, precision, devices.num_replicas_in_sync),
+            jit_compile=compiles_whole_step(precision, devices.num_replicas_in_sync),
         )  # fmt: skip
     if workers.is_chief:
         run.begin(settings)

@@ -225,7 +225,7 @@ def pretrain(
             model.set_weights(initial.get_weights())
         model.compile(
             optimizer=optimizer_from(training), micro_batches=micro_batches, recompute=recompute,
-            jit_compile=compiles_whole_step(config, training.precision, devices.num_replicas_in_sync),
+            jit_compile=compiles_whole_step(training.precision, devices.num_replicas_in_sync),
         )  # fmt: skip
 
     budget = TrainingBudget(

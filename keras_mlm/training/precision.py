@@ -5,8 +5,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from keras_mlm.config import BertConfig
-
 logger = logging.getLogger(__name__)
 CPU_INFO = Path("/proc/cpuinfo")
 # What a CPU that multiplies in bfloat16 says of itself on Linux; others emulate it, slowly.
@@ -34,19 +32,17 @@ def fastest_precision(strategy: str = "default", settings: Mapping[str, Any] | N
     return "mixed_bfloat16" if BFLOAT16_FLAGS.intersection(flags) else "float32"
 
 
-def compiles_whole_step(config: BertConfig, precision: str, replicas: int = 1) -> bool:
+def compiles_whole_step(precision: str, replicas: int = 1) -> bool:
     """Return whether XLA should compile a training step as a whole.
 
-    Not with several replicas, with which it does not work, and not with dropout, whose random numbers it draws slowly.
-    Not in bfloat16 either: on a CPU its products take twice as long as TensorFlow's own, between which a step compiles
-    what is left, see `compiled_runs`.
+    Not with several replicas, with which it does not work, and not in bfloat16: on a CPU its products take twice as
+    long as TensorFlow's own, between which a step compiles what is left, see `compiled_runs`.
 
     Args:
-        config: `BertConfig`.
         precision: str, of `PretrainingConfig`.
         replicas: int. Defaults to `1`.
 
     Returns:
         bool.
     """
-    return replicas == 1 and not config.dropout and precision != "mixed_bfloat16"
+    return replicas == 1 and precision != "mixed_bfloat16"

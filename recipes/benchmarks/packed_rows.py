@@ -60,7 +60,7 @@ def packed_rows(
             preset, style=style, vocabulary_size=rows.manifest.vocabulary_size, next_sentence=False
         )
         model = BertPretrainer(config)
-        model.compile(optimizer_from(training), jit_compile=compiles_whole_step(config, training.precision))
+        model.compile(optimizer_from(training), jit_compile=compiles_whole_step(training.precision))
         sides[name] = _steps(model, rows.batches(), steps)
         tokens[name] = steps * batch_size * rows.tokens / rows.rows
         more[name] = {

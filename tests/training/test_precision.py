@@ -80,8 +80,6 @@ def test_micro_batches_in_bfloat16():
 
 
 def test_the_whole_step_is_compiled_where_that_is_faster():
-    config = BertConfig.from_preset("tiny", style="modern", vocabulary_size=300)
-    assert precision.compiles_whole_step(config, "float32")
-    assert not precision.compiles_whole_step(config, "float32", replicas=2)
-    assert not precision.compiles_whole_step(config, "mixed_bfloat16")
-    assert not precision.compiles_whole_step(BertConfig.from_preset("tiny", vocabulary_size=300), "float32")
+    assert precision.compiles_whole_step("float32")
+    assert not precision.compiles_whole_step("float32", replicas=2)
+    assert not precision.compiles_whole_step("mixed_bfloat16")
