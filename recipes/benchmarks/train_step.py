@@ -209,6 +209,7 @@ SIDES: dict[str, tuple[Any, ...]] = {
     "keras_mlm short_budget": (_keras_mlm, "short_budget", "float32"),
     "keras_mlm short_budget bfloat16": (_keras_mlm, "short_budget", "mixed_bfloat16"),
     "keras_mlm modern": (_keras_mlm, "modern", "float32"),
+    "keras_mlm modern bfloat16": (_keras_mlm, "modern", "mixed_bfloat16"),
     "KerasHub": (_keras_hub, "float32", False),
     "KerasHub XLA": (_keras_hub, "float32", True),
     "KerasHub bfloat16": (_keras_hub, "mixed_bfloat16", False),
