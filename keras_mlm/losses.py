@@ -9,8 +9,6 @@ from typing import Any
 
 from keras import ops
 
-from keras_mlm.layers.modeling.fused_run import fused_run
-
 
 def cross_entropy_sums(labels: Any, logits: Any, weights: Any) -> tuple[Any, Any]:
     """Return Σ w · ce and Σ w of this replica's rows, the two numbers a mean over any larger batch is made of.
@@ -23,10 +21,6 @@ def cross_entropy_sums(labels: Any, logits: Any, weights: Any) -> tuple[Any, Any
     Returns:
         Two float32 scalars.
     """
-    return fused_run(_cross_entropy_sums, labels, logits, weights)
-
-
-def _cross_entropy_sums(labels: Any, logits: Any, weights: Any) -> tuple[Any, Any]:
     cross_entropy = ops.sparse_categorical_crossentropy(labels, ops.cast(logits, "float32"), from_logits=True)
     weights = ops.cast(weights, "float32")
     return ops.sum(weights * cross_entropy), ops.sum(weights)

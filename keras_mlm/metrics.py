@@ -6,7 +6,6 @@ from typing import Any
 import keras
 from keras import ops
 
-from keras_mlm.layers.modeling.fused_run import fused_run
 from keras_mlm.layers.modeling.replicas import global_sum
 
 
@@ -21,10 +20,6 @@ def accuracy_sums(labels: Any, logits: Any, weights: Any) -> tuple[Any, Any]:
     Returns:
         Two float32 scalars.
     """
-    return fused_run(_accuracy_sums, labels, logits, weights)
-
-
-def _accuracy_sums(labels: Any, logits: Any, weights: Any) -> tuple[Any, Any]:
     # Not `argmax`, which costs a twentieth of a step over a large vocabulary. Of several largest, which bfloat16 has
     # often, each is right for its share.
     logits = ops.cast(logits, "float32")

@@ -213,19 +213,8 @@ class BertDistiller(TrainingStep, keras.Model):
         return self.share_of_loss(y, y_pred, sample_weight, self.global_weights(sample_weight))
 
     def compute_metrics(self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None) -> dict[str, Any]:
-        """Add the batch to the metrics and return their values so far."""
-        self.add_to_accuracy(y, y_pred, sample_weight)
+        """Return the values of the metrics so far, to which `compute_loss` has added the batch."""
         return self.get_metrics_result()
-
-    def add_to_accuracy(self, y: Any, y_pred: Any, sample_weight: Any) -> None:
-        """Add some rows to the student's accuracies, without asking the other replicas for theirs.
-
-        Args:
-            y: dict of labels.
-            y_pred: dict, as `call` returns it.
-            sample_weight: dict of weights.
-        """
-        self.student.add_to_accuracy(y, y_pred, sample_weight)
 
     def get_metrics_result(self) -> dict[str, Any]:
         """Return the logs, means over all that was seen since the last reset."""

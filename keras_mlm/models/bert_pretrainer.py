@@ -6,6 +6,7 @@ from keras import ops
 
 from keras_mlm.config import BertConfig
 from keras_mlm.errors import InputError
+from keras_mlm.layers.modeling.fused_run import fused_loss
 from keras_mlm.layers.modeling.masked_lm_head import MaskedLMHead
 from keras_mlm.layers.modeling.next_sentence_head import NextSentenceHead
 from keras_mlm.layers.modeling.replicas import check_strategy, global_sum, replicas_of
@@ -176,7 +177,7 @@ class BertPretrainer(TextMethods, TrainingStep, keras.Model):
         return dict(zip(self.objectives, ops.unstack(global_sum(ops.stack(sums)), len(sums)), strict=True))
 
     def share_of_loss(self, y: Any, y_pred: Any, sample_weight: Any, weights: dict[str, Any]) -> Any:
-        """Return what these rows contribute to the loss of the global batch, and add them to the reported losses.
+        """Return what these rows contribute to the loss of the global batch, and add them to the reported figures.
 
         Args:
             y: dict of labels.
@@ -189,9 +190,10 @@ class BertPretrainer(TextMethods, TrainingStep, keras.Model):
         """
         loss: Any = 0.0
         for name in self.objectives:
-            total, weight = cross_entropy_sums(y[name], y_pred[name], sample_weight[name])
-            # Here, and not in compute_metrics, so that the cross-entropy is computed once.
+            total, hits, weight = fused_loss(_sums, y[name], y_pred[name], sample_weight[name])
+            # Here, and not in compute_metrics, so that the logits are read once.
             self.loss_means[name].update_state(ops.stop_gradient(total), weight)
+            self.accuracy_means[name].update_state(hits, weight)
             loss = loss + weighted_mean_loss(total, weights[name])
         return loss
 
@@ -202,20 +204,8 @@ class BertPretrainer(TextMethods, TrainingStep, keras.Model):
         return self.share_of_loss(y, y_pred, sample_weight, self.global_weights(sample_weight))
 
     def compute_metrics(self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None) -> dict[str, Any]:
-        """Add the batch to the metrics and return their values so far."""
-        self.add_to_accuracy(y, y_pred, sample_weight)
+        """Return the values of the metrics so far, to which `compute_loss` has added the batch."""
         return self.get_metrics_result()
-
-    def add_to_accuracy(self, y: Any, y_pred: Any, sample_weight: Any) -> None:
-        """Add some rows to the accuracies, without asking the other replicas for theirs.
-
-        Args:
-            y: dict of labels.
-            y_pred: dict of logits.
-            sample_weight: dict of weights.
-        """
-        for name in self.objectives:
-            self.accuracy_means[name].update_state(*accuracy_sums(y[name], y_pred[name], sample_weight[name]))
 
     def get_metrics_result(self) -> dict[str, Any]:
         """Return the logs, means over all that was seen since the last reset."""
@@ -234,3 +224,10 @@ class BertPretrainer(TextMethods, TrainingStep, keras.Model):
     def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> "BertPretrainer":
         """Return the model that `get_config` described, with new weights."""
         return cls(BertConfig.from_dict(config["config"]), name=config["name"])
+
+
+def _sums(labels: Any, logits: Any, weights: Any) -> tuple[Any, Any, Any]:
+    """Return Σ w · ce, Σ w · [right] and Σ w."""
+    total, weight = cross_entropy_sums(labels, logits, weights)
+    hits, _ = accuracy_sums(labels, logits, weights)
+    return total, ops.stop_gradient(hits), weight

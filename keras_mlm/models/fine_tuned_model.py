@@ -203,7 +203,7 @@ class FineTunedModel(TrainingStep, keras.Model):
         return global_sum(ops.sum(sample_weight))
 
     def share_of_loss(self, y: Any, y_pred: Any, sample_weight: Any, weights: Any) -> Any:
-        """Return what these rows contribute to the loss of the global batch, and add them to the reported loss.
+        """Return what these rows contribute to the loss of the global batch, and add them to the reported figures.
 
         Args:
             y: int tensor of class numbers.
@@ -216,6 +216,7 @@ class FineTunedModel(TrainingStep, keras.Model):
         """
         total, weight = self.loss_sums(y, y_pred, sample_weight)
         self.loss_mean.update_state(ops.stop_gradient(total), weight)
+        self.accuracy_mean.update_state(*self.accuracy_sums(y, y_pred, sample_weight))
         return weighted_mean_loss(total, weights)
 
     def loss_sums(self, labels: Any, logits: Any, weights: Any) -> tuple[Any, Any]:
@@ -252,19 +253,8 @@ class FineTunedModel(TrainingStep, keras.Model):
         return self.share_of_loss(y, y_pred, weights, self.global_weights(weights))
 
     def compute_metrics(self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None) -> dict[str, Any]:
-        """Add the batch to the metrics and return their values so far."""
-        self.add_to_accuracy(y, y_pred, self.label_weights(y, sample_weight))
+        """Return the values of the metrics so far, to which `compute_loss` has added the batch."""
         return self.get_metrics_result()
-
-    def add_to_accuracy(self, y: Any, y_pred: Any, sample_weight: Any) -> None:
-        """Add some rows to the accuracy, without asking the other replicas for theirs.
-
-        Args:
-            y: int tensor of class numbers.
-            y_pred: logits.
-            sample_weight: float32 tensor, as `label_weights` returns it.
-        """
-        self.accuracy_mean.update_state(*self.accuracy_sums(y, y_pred, sample_weight))
 
     def get_metrics_result(self) -> dict[str, Any]:
         """Return the logs, means over all that was seen since the last reset."""

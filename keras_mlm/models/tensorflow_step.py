@@ -98,7 +98,6 @@ class TensorFlowStep:
             y_pred = self(x, training=True)
             loss = self.share_of_loss(y, y_pred, sample_weight, weights)
             scaled = self.optimizer.scale_loss(loss)
-        self.add_to_accuracy(y, y_pred, sample_weight)
         if self.token_accuracy is not None:
             self.token_accuracy.update(y["masked_lm"], y_pred["masked_lm"], sample_weight["masked_lm"])
         variables = [variable.value for variable in self.trainable_variables]

@@ -54,6 +54,26 @@ def fused_run(function: Callable[..., Any], *tensors: Any, **constants: Any) -> 
     return run(*(tensor for tensor in tensors if tensor is not None))
 
 
+def fused_loss(function: Callable[..., Any], *tensors: Any) -> Any:
+    """Return `function(*tensors)` as `fused_run` does, for a loss: its gradients are computed on the way there.
+
+    Of logits over a vocabulary there is no float32 copy, and their exponentials are taken once.
+
+    Args:
+        function: as for `fused_run`. The first of its outputs, a scalar, has gradients, the others have none.
+        *tensors: tensors.
+
+    Returns:
+        Tuple of tensors.
+
+    Example:
+        ```python
+        total, weight = fused_loss(lambda x: (keras.ops.sum(x * x), keras.ops.sum(x)), keras.random.normal((4, 8)))
+        ```
+    """
+    return _compiled_loss(function)(*tensors) if _COMPILED.get() else function(*tensors)
+
+
 @functools.lru_cache(maxsize=256)
 def _compiled(function: Callable[..., Any], given: tuple[bool, ...], constants: tuple[Any, ...]) -> Any:
     import tensorflow as tf
@@ -61,15 +81,11 @@ def _compiled(function: Callable[..., Any], given: tuple[bool, ...], constants: 
 
     def forward(*tensors: Any) -> Any:
         left = iter(tensors)
-        return function(*(next(left) if there else None for there in given), **dict(constants))
+        with compiled_runs(False):  # one piece, whatever runs it is made of
+            return function(*(next(left) if there else None for there in given), **dict(constants))
 
     def backward(tensors: Any, gradients: Any) -> Any:
-        with tf.GradientTape() as tape:
-            inputs = [tensor for tensor in tensors if tensor.dtype.is_floating]
-            tape.watch(inputs)
-            outputs = forward(*tensors)
-        found = iter(tape.gradient(outputs, inputs, gradients, unconnected_gradients=tf.UnconnectedGradients.ZERO))
-        return [next(found) if tensor.dtype.is_floating else None for tensor in tensors]
+        return _and_gradients(forward, tensors, gradients)[1]
 
     compiled_forward = tf.function(forward, jit_compile=True, autograph=False)
     compiled_backward = tf.function(backward, jit_compile=True, autograph=False)
@@ -84,3 +100,45 @@ def _compiled(function: Callable[..., Any], given: tuple[bool, ...], constants: 
         return outputs, gradient
 
     return lambda *tensors: run(*map(ops.convert_to_tensor, tensors))
+
+
+@functools.lru_cache(maxsize=256)
+def _compiled_loss(function: Callable[..., Any]) -> Any:
+    import tensorflow as tf
+    from keras import ops
+
+    def forward(*tensors: Any) -> Any:
+        with compiled_runs(False):
+            outputs, gradients = _and_gradients(function, tensors, first_only=True)
+        return outputs, [gradient for gradient in gradients if gradient is not None]
+
+    def scaled(gradients: Any, factor: Any) -> Any:
+        return [gradient * ops.cast(factor, gradient.dtype) for gradient in gradients]
+
+    compiled_forward = tf.function(forward, jit_compile=True, autograph=False)
+    compiled_scaled = tf.function(scaled, jit_compile=True, autograph=False)
+
+    @tf.custom_gradient
+    def run(*tensors: Any) -> Any:
+        outputs, found = compiled_forward(*tensors)
+
+        def gradient(factor: Any, *_: Any) -> Any:
+            left = iter(compiled_scaled(found, factor))
+            return [next(left) if tensor.dtype.is_floating else None for tensor in tensors]
+
+        return outputs, gradient
+
+    return lambda *tensors: run(*map(ops.convert_to_tensor, tensors))
+
+
+def _and_gradients(function: Callable[..., Any], tensors: Any, gradients: Any = None, first_only: bool = False) -> Any:
+    """Return the outputs of a function and the gradients of what is floating among its tensors, `None` for the rest."""
+    import tensorflow as tf
+
+    with tf.GradientTape() as tape:
+        inputs = [tensor for tensor in tensors if tensor.dtype.is_floating]
+        tape.watch(inputs)
+        outputs = function(*tensors)
+    wanted = outputs[0] if first_only else outputs
+    found = iter(tape.gradient(wanted, inputs, gradients, unconnected_gradients=tf.UnconnectedGradients.ZERO))
+    return outputs, [next(found) if tensor.dtype.is_floating else None for tensor in tensors]

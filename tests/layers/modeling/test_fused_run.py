@@ -4,7 +4,7 @@ import pytest
 import tensorflow as tf
 from keras import ops
 
-from keras_mlm.layers.modeling.fused_run import compiled_runs, fused_run
+from keras_mlm.layers.modeling.fused_run import compiled_runs, fused_loss, fused_run
 from keras_mlm.layers.modeling.transposed_product import transposed_product
 
 
@@ -75,3 +75,25 @@ def test_transposed_product_and_its_gradients():
     np.testing.assert_allclose(gradients[0], np.broadcast_to(y.numpy().sum(1, keepdims=True), (2, 3, 5)), rtol=1e-5)
     np.testing.assert_allclose(gradients[1], np.broadcast_to(x.numpy().sum(1, keepdims=True), (2, 4, 5)), rtol=1e-5)
     assert keras.backend.backend() == "tensorflow"
+
+
+def loss_and_hits(logits, labels, weights):
+    wide = ops.cast(logits, "float32")
+    return ops.sum(weights * ops.sum(wide**2, axis=-1)), ops.sum(ops.cast(labels, "float32"))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_a_loss_whose_gradients_are_computed_on_the_way_there(dtype):
+    logits = tf.cast(np.random.default_rng(0).normal(size=(3, 4)), dtype)
+    labels, weights = tf.constant([1, 0, 1]), tf.constant([1.0, 0.0, 2.0])
+
+    def step(compiled):
+        with compiled_runs(compiled), tf.GradientTape() as tape:
+            tape.watch([logits, weights])
+            total, hits = fused_loss(loss_and_hits, logits, labels, weights)
+            loss = total / 3.0
+        return total, hits, *tape.gradient(loss, [logits, weights])
+
+    for plain, compiled in zip(tf.function(step)(False), tf.function(step)(True), strict=True):
+        assert plain.dtype == compiled.dtype
+        np.testing.assert_allclose(tf.cast(plain, "float32"), tf.cast(compiled, "float32"), rtol=1e-2)
