@@ -138,8 +138,8 @@ class BertPretrainer(TextMethods, TrainingStep, keras.Model):
                 activations do not fit in memory. The step is the same whatever their number. Defaults to `1`.
             recompute: bool, whether the encoder blocks' activations are computed again in the backward pass instead of
                 being kept: less memory, a third more time. Defaults to `False`.
-            jit_compile: bool, whether XLA compiles the step. Defaults to `False`: on a CPU it is slower, and it does
-                not work under a strategy.
+            jit_compile: bool, whether XLA compiles the step as a whole: faster in float32, on one device only. In
+                bfloat16 without it, what is between the products is compiled. Defaults to `False`.
             **kwargs: `run_eagerly` and others of `keras.Model.compile`.
 
         Raises:
