@@ -254,7 +254,7 @@ ALLOWED = {
 
 
 # The modules of models and layers that are TensorFlow's; on other backends they do nothing or are not loaded.
-ON_TENSORFLOW = ("replicas.py", "tensorflow_step.py")
+ON_TENSORFLOW = ("fused_run.py", "replicas.py", "tensorflow_step.py", "transposed_product.py")
 
 
 def part_of(module: str) -> str:
