@@ -1,3 +1,5 @@
+import functools
+
 import keras
 import numpy as np
 import pytest
@@ -26,6 +28,7 @@ def test_half_precision_where_the_cpu_multiplies_in_it(tmp_path, monkeypatch, fl
 STYLES = ["classic", "short_budget", "modern"]
 
 
+@functools.cache
 def one_step(style, policy, *, micro_batches=1):
     """Return the loss, accuracy and gradients (by SGD of rate 1) of one step on the same rows."""
     keras.utils.set_random_seed(0)
