@@ -24,7 +24,7 @@ def fastest_precision(strategy: str = "default", settings: Mapping[str, Any] | N
         `"mixed_bfloat16"` where the CPU multiplies in it, else `"float32"`.
     """
     if settings:
-        return str(settings["pretraining"]["precision"])
+        return str(settings["pretraining"].get("precision", "float32"))  # the first version had no other
     if strategy != "default":
         logger.info("products in float32: with --strategy %s another precision has to be asked for", strategy)
         return "float32"

@@ -301,6 +301,7 @@ def test_a_run_of_the_first_version_is_known(pretrain, finished, data, tmp_path)
     output = shutil.copytree(finished[0], tmp_path / "model")
     run = json.loads((output / "run" / "run.json").read_text())
     del run["data"]["shards"]
+    run["pretraining"].pop("precision", None)  # of a CPU that multiplies in bfloat16
     assert set(run["pretraining"]) == {
         "length", "batch_size", "masking", "mask_selection_rate", "mask_selection_length", "next_sentence",
         "learning_rate", "warmup", "weight_decay", "clip_norm", "steps", "minutes", "seed", "deterministic",

@@ -35,7 +35,7 @@ def test_what_it_prepares_is_told(tmp_path, capsys, monkeypatch):
 @pytest.mark.parametrize(("flops", "minutes", "rows"), [(450e9, 4, 64), (450e9, 1, 32), (80e9, 4, 16), (1e9, 1, 16)])
 def test_a_slow_machine_takes_smaller_steps_and_keeps_to_them(tmp_path, monkeypatch, flops, minutes, rows):
     rows_a_step = recipe_module("quickstart").rows_a_step
-    monkeypatch.setattr("keras_mlm.training.pace.peak_flops", lambda: flops)
+    monkeypatch.setattr("keras_mlm.training.pace.peak_flops", lambda _: flops)
     assert rows_a_step(str(tmp_path), minutes, 8000, True) == rows
     RunFolder(str(tmp_path)).begin({"pretraining": {"batch_size": 48}})
     assert rows_a_step(str(tmp_path), minutes, 8000, True) == 48
@@ -47,7 +47,7 @@ def test_text_in_bert_out_and_the_second_time_nothing_is_done_again(tmp_path):
     documents = ["\n".join(sentences[start::160]) for start in range(160)]
     (tmp_path / "text.txt").write_text("\n\n".join(documents), encoding="utf-8")
     folder = tmp_path / "model"
-    arguments = ("--text", tmp_path / "text.txt", "--output", folder, "--minutes", 0.2)
+    arguments = ("--text", tmp_path / "text.txt", "--output", folder, "--minutes", 0.3)
     first = run(*arguments).stdout
     metrics = json.loads((folder / "metrics.json").read_text())
     assert {"perplexity", "unigram_perplexity", "masked_lm_accuracy", "next_sentence_accuracy", "tokens_per_second",

@@ -21,6 +21,7 @@ def test_half_precision_where_the_cpu_multiplies_in_it(tmp_path, monkeypatch, fl
     assert precision.fastest_precision("mirrored") == "float32"
     begun = {"pretraining": {"precision": "mixed_float16"}}
     assert precision.fastest_precision(settings=begun) == "mixed_float16"
+    assert precision.fastest_precision(settings={"pretraining": {}}) == "float32"  # the first version had no other
     monkeypatch.setattr(precision, "CPU_INFO", tmp_path / "none")
     assert precision.fastest_precision() == "float32"
 
