@@ -24,7 +24,9 @@ def accuracy_sums(labels: Any, logits: Any, weights: Any) -> tuple[Any, Any]:
     # often, each is right for its share.
     logits = ops.cast(logits, "float32")
     largest = ops.max(logits, axis=-1, keepdims=True)
-    label = ops.take_along_axis(logits, ops.expand_dims(ops.cast(labels, "int32"), -1), axis=-1)
+    # Labels below 0 have no weight, and no logit either.
+    labels = ops.maximum(ops.cast(labels, "int32"), 0)
+    label = ops.take_along_axis(logits, ops.expand_dims(labels, -1), axis=-1)
     ties = ops.sum(ops.cast(logits == largest, "float32"), axis=-1)
     hits = ops.cast(ops.squeeze(label == largest, -1), "float32") / ties
     weights = ops.cast(weights, "float32")

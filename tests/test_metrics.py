@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 
 from keras_mlm.metrics import GlobalMean, accuracy_sums
 
@@ -21,3 +22,9 @@ def test_accuracy_counts_weighted_slots_only():
     weights = np.array([[1, 1, 0], [1, 0, 0]], "float32")
     hits, weight = accuracy_sums(labels, logits, weights)
     assert (float(hits), float(weight)) == (2.0, 3.0)
+
+
+def test_several_largest_logits_share_a_hit_and_labels_below_0_are_none():
+    logits = np.array([[1, 1, 0, 0], [2, 0, 2, 2], [0, 0, 0, 1]], "float32")
+    hits, weight = accuracy_sums(np.array([1, 2, -100]), logits, np.array([1, 1, 0], "float32"))
+    assert float(hits) == pytest.approx(1 / 2 + 1 / 3) and float(weight) == 2.0
