@@ -64,6 +64,7 @@ def test_a_disk_that_is_really_full(data, tmp_path):
 def test_two_workers_train_as_one_process(data, tmp_path):
     arguments = ["--data", data, "--preset", "tiny", "--style", "modern", "--length", "16", "--batch-size", "8"]
     arguments += ["--steps", "30", "--optimizer", "lamb", "--schedule", "cosine", "--micro-batches", "2"]
+    arguments += ["--precision", "float32"]  # which one process would not take by itself on every CPU
     launch = [sys.executable, str(RECIPE.with_name("launch_local.py")), "-n", "2", "--", str(RECIPE)]
     for command, name in (([*launch, "--strategy", "multi_worker"], "two"), ([sys.executable, str(RECIPE)], "one")):
         command = [*command, *arguments, "--output", str(tmp_path / name)]
@@ -91,7 +92,7 @@ def test_two_logical_devices(data, tmp_path):
 @pytest.mark.slow
 def test_two_workers_find_the_same_tokens_hard_as_one_process(data, tmp_path):
     arguments = ["--data", data, "--preset", "tiny", "--style", "modern", "--length", "16", "--batch-size", "8"]
-    arguments += ["--steps", "420", "--adaptive-masking"]
+    arguments += ["--steps", "420", "--adaptive-masking", "--precision", "float32"]
     launch = [sys.executable, str(RECIPE.with_name("launch_local.py")), "-n", "2", "--", str(RECIPE)]
     weights = []
     for command, name in (([*launch, "--strategy", "multi_worker"], "two"), ([sys.executable, str(RECIPE)], "one")):
