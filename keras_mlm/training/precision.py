@@ -21,12 +21,14 @@ def fastest_precision(strategy: str = "default", settings: Mapping[str, Any] | N
             `None`.
 
     Returns:
-        `"mixed_bfloat16"` where the CPU multiplies in it, else `"float32"`.
+        `"mixed_bfloat16"` where there is no GPU and the CPU multiplies in it, else `"float32"`.
     """
     if settings:
         return str(settings["pretraining"].get("precision", "float32"))  # the first version had no other
     if strategy != "default":
         logger.info("products in float32: with --strategy %s another precision has to be asked for", strategy)
+        return "float32"
+    if _has_gpu():  # not each of them multiplies in bfloat16
         return "float32"
     flags = CPU_INFO.read_text(encoding="utf-8", errors="replace").split() if CPU_INFO.exists() else []
     return "mixed_bfloat16" if BFLOAT16_FLAGS.intersection(flags) else "float32"
@@ -35,8 +37,8 @@ def fastest_precision(strategy: str = "default", settings: Mapping[str, Any] | N
 def compiles_whole_step(precision: str, replicas: int = 1) -> bool:
     """Return whether XLA should compile a training step as a whole.
 
-    Not with several replicas, with which it does not work, and not in bfloat16: on a CPU its products take twice as
-    long as TensorFlow's own, between which a step compiles what is left, see `compiled_runs`.
+    Not with several replicas, with which it does not work, and not in bfloat16 on a CPU: its products take twice as
+    long there as TensorFlow's own, between which a step compiles what is left, see `compiled_runs`.
 
     Args:
         precision: str, of `PretrainingConfig`.
@@ -45,4 +47,10 @@ def compiles_whole_step(precision: str, replicas: int = 1) -> bool:
     Returns:
         bool.
     """
-    return replicas == 1 and precision != "mixed_bfloat16"
+    return replicas == 1 and (precision != "mixed_bfloat16" or _has_gpu())
+
+
+def _has_gpu() -> bool:
+    import tensorflow as tf
+
+    return bool(tf.config.list_physical_devices("GPU"))

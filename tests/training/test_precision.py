@@ -22,6 +22,9 @@ def test_half_precision_where_the_cpu_multiplies_in_it(tmp_path, monkeypatch, fl
     begun = {"pretraining": {"precision": "mixed_float16"}}
     assert precision.fastest_precision(settings=begun) == "mixed_float16"
     assert precision.fastest_precision(settings={"pretraining": {}}) == "float32"  # the first version had no other
+    monkeypatch.setattr(precision, "_has_gpu", lambda: True)
+    assert precision.fastest_precision() == "float32"
+    monkeypatch.setattr(precision, "_has_gpu", lambda: False)
     monkeypatch.setattr(precision, "CPU_INFO", tmp_path / "none")
     assert precision.fastest_precision() == "float32"
 
@@ -83,7 +86,9 @@ def test_micro_batches_in_bfloat16():
     assert alike(wanted, found) > 20
 
 
-def test_the_whole_step_is_compiled_where_that_is_faster():
+def test_the_whole_step_is_compiled_where_that_is_faster(monkeypatch):
     assert precision.compiles_whole_step("float32")
     assert not precision.compiles_whole_step("float32", replicas=2)
     assert not precision.compiles_whole_step("mixed_bfloat16")
+    monkeypatch.setattr(precision, "_has_gpu", lambda: True)
+    assert precision.compiles_whole_step("mixed_bfloat16")
