@@ -5,7 +5,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from side_by_side import keep_rows, run_recipe
+from side_by_side import keep_rows, kept_rows, row_of, run_recipe
 
 from keras_mlm import command_line
 
@@ -48,13 +48,13 @@ def continued_pretraining(
         seed: Of everything random.
         work: Folder for the data and the models.
     """
-    rows: list[dict[str, Any]] = json.loads(Path(results).read_text()) if Path(results).exists() else []
+    rows = kept_rows(results)
     data, random_model = f"{work}/data", f"{work}/random-{seed}"
     run_recipe("prepare_corpus", init=init, text=text, output=data)
     for start, rate in (("continued", continued_rate), ("random", random_rate)):
         cell = {"start": start, "learning_rate": rate, "minutes": minutes, "length": length, "batch_size": batch_size,
                 "seed": seed}  # fmt: skip
-        if any(cell.items() <= row.items() for row in rows):
+        if row_of(cell, rows) is not None:
             continue
         if start == "random" and not Path(random_model, "config.json").exists():
             _random_twin(init, data, random_model, seed)

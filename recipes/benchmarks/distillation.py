@@ -5,7 +5,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from side_by_side import keep_rows, run_recipe
+from side_by_side import keep_rows, kept_rows, row_of, run_recipe
 
 from keras_mlm import command_line
 
@@ -52,7 +52,7 @@ def distillation(
     large = BertConfig.from_dict(read_model_config(teacher)["model"])
     small = student_config(large, student)
     ways = ["alone", *(["copied"] if starting_blocks(small, large) else []), "distilled"]
-    rows: list[dict[str, Any]] = json.loads(Path(results).read_text()) if Path(results).exists() else []
+    rows = kept_rows(results)
     cells = [
         {"teacher": Path(teacher).name, "student": student, "way": way, "length": length, "batch_size": batch_size,
          "learning_rate": rate, "minutes": minutes, "seed": seed}
@@ -60,7 +60,7 @@ def distillation(
         for rate in learning_rates or [2e-3]
         for way in ways
     ]  # fmt: skip
-    missing = [cell for cell in cells if not any(cell.items() <= row.items() for row in rows)]
+    missing = [cell for cell in cells if row_of(cell, rows) is None]
     for number, cell in enumerate(missing):
         left = (len(missing) - number) * (minutes + 0.5)
         print(f"{len(cells) - len(missing) + number + 1} of {len(cells)}: {cell}; {left:.0f} minutes left", flush=True)

@@ -4,9 +4,8 @@ import json
 import math
 import time
 from pathlib import Path
-from typing import Any
 
-from side_by_side import keep_rows, run_recipe
+from side_by_side import keep_rows, kept_rows, row_of, run_recipe
 
 from keras_mlm import command_line
 
@@ -46,14 +45,14 @@ def half_precision(
     """
     from keras_mlm.text_table import text_table
 
-    rows: list[dict[str, Any]] = json.loads(Path(results).read_text()) if Path(results).exists() else []
+    rows = kept_rows(results)
     settings = {"preset": preset, "style": style, "steps": steps, "length": length, "batch_size": batch_size}
     lines = []
     for seed in seeds or [0]:
         losses = {}
         for precision in PRECISIONS:
             cell = {**settings, "seed": seed, "precision": precision}
-            row = next((row for row in rows if cell.items() <= row.items()), None)
+            row = row_of(cell, rows)
             if row is None and not only_table:
                 model = f"{work}/{'-'.join(str(value) for value in cell.values())}"
                 print(cell, flush=True)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from frozen_probe import accuracy_of, probe_of, shuffled
-from side_by_side import keep_rows, run_recipe
+from side_by_side import keep_rows, kept_rows, row_of, run_recipe
 
 from keras_mlm import command_line
 
@@ -76,14 +76,14 @@ def masking_matters(
     corpora = {name: folder for name, folder in (("english", english), ("chinese", chinese)) if folder}
     if not corpora:
         raise InputError("give --english, --chinese or both")
-    rows: list[dict[str, Any]] = json.loads(Path(results).read_text()) if Path(results).exists() else []
+    rows = kept_rows(results)
     cells = [
         {"language": language, "way": way, "preset": preset, "style": style, "length": length,
          "batch_size": batch_size, "minutes": minutes, "seed": seed}
         for seed in seeds or [0] for language in corpora for way in WAYS
     ]  # fmt: skip
     tagged = {language for language, folder in corpora.items() if Manifest.load(folder).pos_tags}
-    missing = [cell for cell in cells if not any(cell.items() <= row.items() for row in rows)]
+    missing = [cell for cell in cells if row_of(cell, rows) is None]
     able = [cell for cell in missing if cell["way"] != "part_of_speech" or cell["language"] in tagged]
     for number, cell in enumerate([] if only_table else able):
         left = (len(able) - number) * (minutes + 2)
@@ -201,7 +201,7 @@ def print_table(cells: list[dict[str, Any]], rows: list[dict[str, Any]], tagged:
         figures = ["steps", "perplexity", "pseudo_perplexity", *TEXTS[language], *WORDS[language]]
         lines = []
         for cell in (cell for cell in cells if cell["language"] == language):
-            row = next((row for row in rows if cell.items() <= row.items()), None)
+            row = row_of(cell, rows)
             why = "not run"
             if cell["way"] == "part_of_speech" and language not in tagged:
                 why += ": no parts of speech"

@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from side_by_side import keep_rows
+from side_by_side import keep_rows, kept_rows, row_of
 
 from keras_mlm import command_line
 
@@ -47,8 +47,7 @@ def preset_by_budget(
         seeds: By default 0 only.
         work: Folder for the models.
     """
-    stored = json.loads(Path(results).read_text()) if Path(results).exists() else []
-    rows: list[dict[str, Any]] = [{"style": "short_budget", **row} for row in stored]
+    rows: list[dict[str, Any]] = [{"style": "short_budget", **row} for row in kept_rows(results)]
     cells = [
         {"corpus": Path(folder).name, "style": style, "preset": preset, "length": length, "batch_size": batch_size,
          "learning_rate": rate, "minutes": minutes, "seed": seed}
@@ -60,7 +59,7 @@ def preset_by_budget(
         for folder in data
     ]  # fmt: skip
     folders = {Path(folder).name: folder for folder in data}
-    missing = [cell for cell in cells if not any(cell.items() <= row.items() for row in rows)]
+    missing = [cell for cell in cells if row_of(cell, rows) is None]
     for number, cell in enumerate(missing):
         left = (len(missing) - number) * (minutes + 1)
         print(f"{len(cells) - len(missing) + number + 1} of {len(cells)}: {cell}; {left:.0f} minutes left", flush=True)

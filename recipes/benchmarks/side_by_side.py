@@ -172,6 +172,16 @@ def run_recipe(name: str, **options: Any) -> None:
         raise RunError(f"{recipe.name} ended with exit code {code}, its reason is above; the same command continues")
 
 
+def kept_rows(path: str) -> list[dict[str, Any]]:
+    """Return the rows that `keep_rows` wrote; none before it did."""
+    return json.loads(Path(path).read_text()) if Path(path).exists() else []  # type: ignore[no-any-return]
+
+
+def row_of(cell: dict[str, Any], rows: list[dict[str, Any]]) -> dict[str, Any] | None:
+    """Return the row of a cell that is finished, which begins with what the cell is."""
+    return next((row for row in rows if cell.items() <= row.items()), None)
+
+
 def keep_rows(rows: list[dict[str, Any]], path: str) -> None:
     """Write the rows of the finished cells, so that a process that is killed loses none."""
     partial = Path(path + ".partial")

@@ -45,3 +45,8 @@ def write_corpus(folder, training, validation, *, shard_bytes=1500, record_token
 def random_documents(count, seed, sentences=(1, 16), words=(3, 15)):
     rng = np.random.default_rng(seed)
     return [rng.integers(*words, rng.integers(*sentences)).tolist() for _ in range(count)]
+
+
+def take(batches, count):
+    """Return the first batches as NumPy arrays."""
+    return list(batches.take(count).as_numpy_iterator())

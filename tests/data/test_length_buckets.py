@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from record_corpus import random_documents, write_corpus
+from record_corpus import random_documents, take, write_corpus
 
 from keras_mlm.config import PretrainingConfig
 from keras_mlm.data import row_plan
@@ -28,10 +28,6 @@ def small_groups(monkeypatch):
 
 def dataset(folder, **options):
     return PretrainingDataset(folder, **{"length": LENGTH, "batch_size": BATCH, "length_buckets": 4, **options})
-
-
-def take(batches, count):
-    return list(batches.take(count).as_numpy_iterator())
 
 
 def contents(batches, epochs):

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from record_corpus import random_documents, write_corpus
+from record_corpus import random_documents, take, write_corpus
 
 from keras_mlm.config import PretrainingConfig
 from keras_mlm.data import row_plan
@@ -32,10 +32,6 @@ def small_groups(monkeypatch):
 
 def mixed(corpora: list[str], weights: tuple[float, ...] = WEIGHTS, **options) -> MixedDataset:
     return MixedDataset(corpora, PretrainingConfig(**{**OPTIONS, **options}, corpus_weights=weights))
-
-
-def take(batches, count: int) -> list[dict]:
-    return list(batches.take(count).as_numpy_iterator())
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import re
 import numpy as np
 import pytest
 import tensorflow as tf
-from record_corpus import IDS_A_DOCUMENT, random_documents, write_corpus
+from record_corpus import IDS_A_DOCUMENT, random_documents, take, write_corpus
 
 from keras_mlm.data import row_plan
 from keras_mlm.data.manifest import Manifest
@@ -34,10 +34,6 @@ def small_groups(monkeypatch):
 
 def dataset(folder, **options):
     return PretrainingDataset(folder, **{"length": LENGTH, "batch_size": 16, **options})
-
-
-def take(batches, count):
-    return list(batches.take(count).as_numpy_iterator())
 
 
 def rows_of(batches):
