@@ -13,7 +13,12 @@ from pathlib import Path
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 
+import hypothesis
 import pytest
+
+# How long an example takes is the machine's matter, and the first of a kind loads a kernel or traces a graph.
+hypothesis.settings.register_profile("no deadline", deadline=None)
+hypothesis.settings.load_profile("no deadline")
 
 # A process that was started in the background ignores Ctrl-C, and so do its children: the tests send it.
 signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -1,5 +1,5 @@
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from seqeval.metrics.sequence_labeling import get_entities
 
@@ -28,19 +28,16 @@ def test_the_scheme_is_told_by_the_tags(tags, scheme):
 
 
 @given(BIO | BIOES)
-@settings(deadline=None)
 def test_spans_are_those_of_the_conll_evaluation(tags):
     assert [(label, start, end - 1) for start, end, label in spans(tags)] == get_entities(tags)
 
 
 @given(BIO)
-@settings(deadline=None)
 def test_mended_bio_is_legal_and_means_the_same(tags):
     check_mended(tags, "BIO")
 
 
 @given(BIOES)
-@settings(deadline=None)
 def test_mended_bioes_is_legal_and_means_the_same(tags):
     check_mended(tags, "BIOES")
 

@@ -9,15 +9,15 @@ import tensorflow as tf
 _HEADER = struct.Struct("<qQ")  # fingerprint, bytes of text
 
 
-def pack_document(fingerprint: int, sentences: list[str]) -> bytes:
-    """Return a document as it lies in the file of a split; no sentence holds a line feed."""
-    data = "\n".join(sentences).encode("utf-8", "surrogatepass")
+def pack_document(fingerprint: int, lines: list[str]) -> bytes:
+    """Return a document as it lies in the file of a split; no line holds a line feed."""
+    data = "\n".join(lines).encode("utf-8", "surrogatepass")
     return _HEADER.pack(fingerprint, len(data)) + data
 
 
 @dataclasses.dataclass(frozen=True)
 class DocumentSplit:
-    """Some documents of a corpus that follow each other, as fingerprints and sentences in a file.
+    """Some documents of a corpus that follow each other, as fingerprints and lines in a file.
 
     Args:
         path: str, the file.
@@ -28,8 +28,8 @@ class DocumentSplit:
 
     Example:
         ```python
-        for fingerprint, sentences in split.read():
-            print(fingerprint, sentences)
+        for fingerprint, lines in split.read():
+            print(fingerprint, lines)
         ```
     """
 
@@ -39,14 +39,17 @@ class DocumentSplit:
     characters: int
     digest: str
 
+    def __str__(self) -> str:
+        return f"the split that begins at {self.place}"
+
     def read(self, wanted: Callable[[int], bool] | None = None) -> Iterator[tuple[int, list[str]]]:
-        """Yield fingerprints and sentences in order.
+        """Yield fingerprints and lines in order.
 
         Args:
             wanted: callable that tells by its fingerprint whether a document is read. Defaults to `None`, all are.
 
         Returns:
-            Iterator of `(fingerprint, sentences)`.
+            Iterator of `(fingerprint, lines)`.
         """
         with tf.io.gfile.GFile(self.path, "rb") as file:
             data = file.read()

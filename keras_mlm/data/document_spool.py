@@ -12,7 +12,7 @@ SPLIT_BYTES = 4_000_000
 
 
 class DocumentSpool:
-    """Keeps documents as sentences in files, so that a source has to be read only once.
+    """Keeps documents as lines in files, so that a source has to be read only once.
 
     Choosing a validation half, training a vocabulary and writing records each need a pass over the documents that were
     kept; several processes can make it, a split each. The files take as much disk as the text.
@@ -25,8 +25,8 @@ class DocumentSpool:
         spool = DocumentSpool("data/news/.partial")
         spool.append(17, ["A sentence.", "Another."], "news.txt, line 1")
         spool.close()
-        for fingerprint, sentences in spool.read():
-            print(fingerprint, sentences)
+        for fingerprint, lines in spool.read():
+            print(fingerprint, lines)
         ```
     """
 
@@ -38,19 +38,19 @@ class DocumentSpool:
         self._bytes = 0
         self._place = ""
 
-    def append(self, fingerprint: int, sentences: list[str], place: str) -> None:
+    def append(self, fingerprint: int, lines: list[str], place: str) -> None:
         """Add a document.
 
         Args:
             fingerprint: int, signed, of 64 bits.
-            sentences: list of str without line feeds.
+            lines: list of str without line feeds.
             place: str, its source and line, for messages.
         """
         if not self._open:
             self._place = place
-        self._open.append(pack_document(fingerprint, sentences))
+        self._open.append(pack_document(fingerprint, lines))
         self._bytes += len(self._open[-1])
-        self.characters += sum(map(len, sentences))
+        self.characters += sum(map(len, lines))
         if self._bytes >= SPLIT_BYTES:
             self.close()
 
@@ -75,13 +75,13 @@ class DocumentSpool:
         self._open, self._bytes = [], 0
 
     def read(self, wanted: Callable[[int], bool] | None = None) -> Iterator[tuple[int, list[str]]]:
-        """Yield fingerprints and sentences of all splits in order.
+        """Yield fingerprints and lines of all splits in order.
 
         Args:
             wanted: callable that tells by its fingerprint whether a document is read. Defaults to `None`, all are.
 
         Returns:
-            Iterator of `(fingerprint, sentences)`.
+            Iterator of `(fingerprint, lines)`.
         """
         for split in self.splits:
             yield from split.read(wanted)

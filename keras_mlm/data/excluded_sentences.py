@@ -41,8 +41,10 @@ class ExcludedSentences:
                 raise InputError(f"{path} has no sentence of eight words or more that could be excluded")
 
     def occur_in(self, lines: Sequence[str]) -> bool:
-        """Return whether one of a document's lines or sentences is an excluded one."""
-        return bool(self._sentences) and any(normalize(line) in self._sentences for line in lines)
+        """Return whether one of a document's lines, or a sentence of one, is an excluded one."""
+        return bool(self._sentences) and any(
+            normalize(text) in self._sentences for line in lines for text in (line, *split_sentences(line))
+        )
 
 
 def _fields(path: str) -> Iterator[str]:

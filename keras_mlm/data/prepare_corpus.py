@@ -23,13 +23,15 @@ from keras_mlm.data.prepare_splits import identity, join_parts, prepare_splits, 
 from keras_mlm.data.progress import progress_bar
 from keras_mlm.data.record_builder import build_records
 from keras_mlm.data.record_count import RecordCount
-from keras_mlm.data.sentences import split_sentences
+from keras_mlm.data.sentences import sentences_of
 from keras_mlm.data.shard_writer import ShardWriter
 from keras_mlm.data.text_files import describe_paths
 from keras_mlm.data.token_record import TokenRecord, token_dtype_for
+from keras_mlm.data.word_counter import WordCounter
+from keras_mlm.data.worker_pool import WorkerPool
 from keras_mlm.errors import InputError
 from keras_mlm.tokenizers.annotator import Annotator
-from keras_mlm.tokenizers.learn_vocabulary import learn_vocabulary
+from keras_mlm.tokenizers.learn_vocabulary import learn_from_words
 from keras_mlm.tokenizers.vocabulary_file import vocabulary_hash
 from keras_mlm.tokenizers.word_piece_tokenizer import WordPieceTokenizer
 from keras_mlm.whole_file import write_whole
@@ -38,7 +40,6 @@ logger = logging.getLogger(__name__)
 
 # More text than this moves no token of a vocabulary.
 VOCABULARY_CHARACTERS = 200_000_000
-VOCABULARY_PIECE = 2000
 
 
 def prepare_corpus(
@@ -147,10 +148,11 @@ def prepare_corpus(
         held_out.choose()
         first_ids = _keep_held_out(spool, held_out)
         with worker_pool(spool.characters, annotator, workers if runner is None else 1) as pool:
+            made_by = [folding, annotator and annotator.name, held_out.save(work)]
             if tokenizer is None:
-                tokenizer = _with_new_vocabulary(spool, held_out, work, settings, folding)
+                tokenizer = _with_new_vocabulary(spool, work, settings, folding, pool)
             tokenizer.save(work)
-            made_by = [tokenizer.vocabulary_hash, folding, annotator and annotator.name, held_out.save(work)]
+            made_by.append(tokenizer.vocabulary_hash)
             tasks = split_tasks(spool, first_ids, work, made_by)
             prepare_splits(tasks, work, annotator, pool, runner)
         token_dtype = token_dtype_for(tokenizer.vocabulary_size)
@@ -198,7 +200,7 @@ def _collect(
     counts: collections.Counter[str],
     left_out: LeftOut,
 ) -> None:
-    """Read the documents and spool the sentences of those that are neither duplicates nor excluded."""
+    """Read the documents and spool the lines of those that are neither duplicates nor excluded."""
     seen = FingerprintSet()
     for name in ("duplicate_documents", "excluded_documents", "documents"):
         counts[name] = 0
@@ -209,13 +211,12 @@ def _collect(
             if not seen.add(key):
                 left_out.add("duplicate_documents", document.place, start_of(document.text))
                 continue
-            sentences = [sentence for line in document.lines for sentence in split_sentences(line)]
-            if excluded.occur_in(document.lines) or excluded.occur_in(sentences):
+            if excluded.occur_in(document.lines):
                 counts["excluded_documents"] += 1
                 continue
             counts["documents"] += 1
-            held_out.offer(key, sum(map(len, sentences)))
-            spool.append(key, sentences, f"{document.source}, line {document.line}")
+            held_out.offer(key, sum(map(len, document.lines)))
+            spool.append(key, document.lines, f"{document.source}, line {document.line}")
     spool.close()
     seen.close()
     counts.update(left_out.counts)
@@ -230,7 +231,7 @@ def _collect(
 
 
 def _with_new_vocabulary(
-    spool: DocumentSpool, held_out: HeldOut, work: str, settings: dict[str, Any], folding: dict[str, Any]
+    spool: DocumentSpool, work: str, settings: dict[str, Any], folding: dict[str, Any], pool: WorkerPool
 ) -> WordPieceTokenizer:
     """Return the tokenizer of a vocabulary trained on the documents, or the one that an earlier attempt had trained."""
     path = tf.io.gfile.join(work, "trained_on")
@@ -242,9 +243,14 @@ def _with_new_vocabulary(
             tokenizer = WordPieceTokenizer.load(work)
             if kept == [trained_on, tokenizer.vocabulary_hash]:
                 return tokenizer
+    # All training documents, or as large a sample as a vocabulary needs.
+    counter = WordCounter(work, min(1.0, VOCABULARY_CHARACTERS / max(1, spool.characters)), folding)
+    with progress_bar("Counting words", spool.characters, "characters") as bar:
+        for split in pool.run(counter, spool.splits):
+            bar.update(split.characters)
     logger.info("Training a vocabulary")
     size, exact = settings["vocabulary_size"], settings["exact_size"]
-    report = learn_vocabulary(_vocabulary_texts(spool, held_out), size, exact=exact, **folding)
+    report = learn_from_words(counter.of(spool.splits), size, exact=exact)
     _give_memory_back()
     tokenizer = WordPieceTokenizer(report.vocabulary, **folding)
     tokenizer.save(work)
@@ -258,25 +264,13 @@ def _give_memory_back() -> None:
         ctypes.CDLL(None).malloc_trim(0)
 
 
-def _vocabulary_texts(spool: DocumentSpool, held_out: HeldOut) -> Iterator[str]:
-    """Yield the sentences of the training documents, or of as large a sample as a vocabulary needs."""
-    share = min(1.0, VOCABULARY_CHARACTERS / max(1, spool.characters))
-    # The low bits of a fingerprint are as good as random, and independent of the high ones that hold documents out.
-    sampled = lambda key: key not in held_out and (key & 0xFFFF) < share * 0x10000
-    for _, sentences in spool.read(sampled):
-        for sentence in sentences:
-            # In short pieces: the time to count the words of one text grows with the square of its length.
-            for start in range(0, len(sentence), VOCABULARY_PIECE):
-                yield sentence[start : start + VOCABULARY_PIECE]
-
-
 def _keep_held_out(spool: DocumentSpool, held_out: HeldOut) -> list[int]:
     """Hold the chosen documents; return the id of each split's first training document, and the one after the last."""
     first_ids = [0]
     for split in spool.splits:
         chosen = 0
-        for _, sentences in split.read(held_out.__contains__):
-            held_out.keep(sentences)
+        for _, lines in split.read(held_out.__contains__):
+            held_out.keep(sentences_of(lines))
             chosen += 1
         first_ids.append(first_ids[-1] + split.documents - chosen)
     return first_ids

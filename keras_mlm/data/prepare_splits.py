@@ -15,11 +15,11 @@ import tensorflow as tf
 import keras_mlm
 from keras_mlm.data.document_spool import DocumentSpool
 from keras_mlm.data.manifest import Split
-from keras_mlm.data.prepared_part import PreparedPart
+from keras_mlm.data.prepared_part import PreparedPart, records_in
 from keras_mlm.data.progress import progress_bar
 from keras_mlm.data.shard_writer import ShardWriter
 from keras_mlm.data.split_preparer import SplitPreparer, SplitTask
-from keras_mlm.data.token_record import parse_record, read_serialized_records, serialize_record
+from keras_mlm.data.token_record import parse_record, serialize_record
 from keras_mlm.data.unused_packages import UNUSED_PACKAGES
 from keras_mlm.data.worker_pool import WorkerPool
 from keras_mlm.tokenizers.annotator import Annotator
@@ -130,8 +130,7 @@ def join_parts(
         own = [tags.setdefault(tag, len(tags) + 1) for tag in part.tags]
         # Ids of tags are given in the order in which a corpus has them, which a part does not know.
         ids = None if own == list(range(1, len(own) + 1)) else np.array([0, *own], np.uint8)
-        records = read_serialized_records(task.path + ".tfrecord")
-        for data, tokens in zip(records, part.record_tokens, strict=True):
+        for data, tokens in zip(records_in(task.path + ".tfrecord"), part.record_tokens, strict=True):
             writer.write_serialized(data if ids is None else _with_tags(data, token_dtype, ids), tokens)
         documents += part.documents
         sentences += part.sentences

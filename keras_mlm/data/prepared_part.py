@@ -3,11 +3,16 @@
 import dataclasses
 import hashlib
 import json
+import struct
+from collections.abc import Iterator
 from typing import Any
 
 import tensorflow as tf
 
 from keras_mlm.whole_file import write_whole
+
+_LENGTH = struct.Struct("<Q")
+_CHECKSUM = 4
 
 
 @dataclasses.dataclass(frozen=True)
@@ -74,6 +79,18 @@ class PreparedPart:
             return cls.load(path).digest == file_digest(path + ".tfrecord")
         except (tf.errors.OpError, ValueError, TypeError):
             return False
+
+
+def records_in(path: str) -> Iterator[bytes]:
+    """Yield the records of a part's file, which this preparation wrote or has compared with its digest."""
+    with tf.io.gfile.GFile(path, "rb") as file:
+        data = file.read()
+    place = 0
+    while place < len(data):  # a TFRecord: the length, its checksum, the data, their checksum
+        (size,) = _LENGTH.unpack_from(data, place)
+        place += _LENGTH.size + _CHECKSUM
+        yield data[place : place + size]
+        place += size + _CHECKSUM
 
 
 def file_digest(path: str) -> str:

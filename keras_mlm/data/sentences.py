@@ -1,6 +1,7 @@
 """Splits a line of English or Chinese text into sentences."""
 
 import re
+from collections.abc import Iterable
 
 # What a full stop does not end a sentence after; the second only before a number.
 _ABBREVIATION = re.compile(
@@ -19,10 +20,16 @@ _BREAK = re.compile(
     rf"(?P<wide>[!?…]*[。！？][。！？!?…]*+[{_CLOSING}]*+)\s*+(?=\S)"
     rf"|(?P<end>[.!?…]++[{_CLOSING}]*+)\s++(?=\S)"
 )
-_CANDIDATE = re.compile(r"[。！？]|[.!?…]\S{0,4}\s")
+# `[。！？]|[.!?…]\S{0,4}\s`, but a pattern that begins with a class is searched for three times as fast.
+_CANDIDATE = re.compile(r"[.!?…。！？](?:(?<=[。！？])|\S{0,4}\s)")
 _LAST_WORD = re.compile(r"[^\s" + _OPENING + r"—–-]*$")
 _STARTS_SENTENCE = re.compile(rf"[{_OPENING}]*[^\W_a-z]")
 _INITIALS = re.compile(r"(?:[^\W\d_]\.)*[^\W\d_]")
+
+
+def sentences_of(lines: Iterable[str]) -> list[str]:
+    """Return the sentences of several lines, in order."""
+    return [sentence for line in lines for sentence in split_sentences(line)]
 
 
 def split_sentences(line: str) -> list[str]:

@@ -10,6 +10,7 @@ from keras_mlm.data.held_out import HeldOut
 from keras_mlm.data.prepared_part import PreparedPart, file_digest
 from keras_mlm.data.record_builder import build_records
 from keras_mlm.data.record_count import RecordCount
+from keras_mlm.data.sentences import sentences_of
 from keras_mlm.data.token_record import serialize_record, token_dtype_for
 from keras_mlm.tokenizers.annotator import Annotator
 from keras_mlm.tokenizers.word_piece_tokenizer import WordPieceTokenizer
@@ -67,7 +68,7 @@ class SplitPreparer:
             self._loaded = WordPieceTokenizer.load(self._folder), HeldOut.load(self._folder)
         tokenizer, held_out = self._loaded
         token_dtype = token_dtype_for(tokenizer.vocabulary_size)
-        chosen = [sentences for _, sentences in task.split.read(lambda key: key not in held_out)]
+        chosen = [sentences_of(lines) for _, lines in task.split.read(lambda key: key not in held_out)]
         seen = sorted(held_out.shared(chosen))
         tags: dict[str, int] = {}
         tokens: list[int] = []

@@ -89,8 +89,7 @@ class WorkerPool:
             for worker, task in zip(self._workers, waiting, strict=False):
                 ready.register(worker.answers, selectors.EVENT_READ, worker)
                 at_work[worker] = task
-                _send(worker, function)
-                _send(worker, task)
+                _send(worker, (function, task))
             while at_work:
                 for key, _ in ready.select():
                     worker = key.data
@@ -101,7 +100,7 @@ class WorkerPool:
                         ready.unregister(worker.answers)
                     else:
                         at_work[worker] = task
-                        _send(worker, task)
+                        _send(worker, (None, task))
 
     def __enter__(self) -> "WorkerPool":
         return self
@@ -166,13 +165,15 @@ def serve() -> None:
 
 
 def _work(tasks: BinaryIO, answers: BinaryIO) -> NoReturn:
-    """Be one of the workers: read the function, then tasks, until there are no more."""
+    """Be one of the workers: read tasks, and functions where they change, until there are no more."""
     with contextlib.suppress(EOFError, BrokenPipeError):  # the process that started this one is done or gone
-        function = pickle.load(tasks)
+        function: Callable[[Any], None] | None = None
         while True:
-            task = pickle.load(tasks)
+            another, task = pickle.load(tasks)
+            function = another or function
             error: BaseException | None = None
             try:
+                assert function is not None
                 function(task)
             except Exception as raised:
                 error = raised

@@ -1,23 +1,18 @@
 """A WordPiece vocabulary out of text: our words and alphabet, the pair merging of the `tokenizers` library."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
-
-import tensorflow as tf
-import tensorflow_text as tf_text
+from collections.abc import Iterable, Iterator
 
 from keras_mlm.errors import InputError
-from keras_mlm.tokenizers.bert_words import BertWords
+from keras_mlm.tokenizers.count_words import count_words
 from keras_mlm.tokenizers.exact_word_piece import MAX_CHARACTERS_PER_WORD
-from keras_mlm.tokenizers.fast_word_piece import MAX_BYTES_PER_WORD
-from keras_mlm.tokenizers.normalization import Normalization, strips_accents
+from keras_mlm.tokenizers.normalization import Normalization
 from keras_mlm.tokenizers.vocabulary_file import MAX_TOKEN_BYTES, SPECIAL_TOKENS
 from keras_mlm.tokenizers.vocabulary_report import VocabularyReport
 
 # Characters may take half of the vocabulary; beyond that the rarest go, as long as this share of the text stays.
 ALPHABET_SHARE = 0.5
 ALPHABET_COVERAGE = 0.9995
-BATCH_CHARACTERS = 1_000_000
 
 
 def learn_vocabulary(
@@ -64,8 +59,25 @@ def learn_vocabulary(
     """
     if isinstance(texts, str):
         raise InputError("texts must be several strings, such as the documents of read_documents, not one string")
-    split = _splitter(normalization, lowercase, strips_accents(normalization, lowercase, strip_accents))
-    words = _count_words(texts, split)
+    words = count_words(texts, normalization=normalization, lowercase=lowercase, strip_accents=strip_accents)
+    return learn_from_words(words, size, exact=exact, min_frequency=min_frequency)
+
+
+def learn_from_words(words: Counter[str], size: int, *, exact: bool = True, min_frequency: int = 2) -> VocabularyReport:
+    """Learn a vocabulary, as `learn_vocabulary` does, from words that `count_words` counted, here or elsewhere.
+
+    Args:
+        words: Counter of normalised words.
+        size: int, the number of tokens.
+        exact: bool, whether fewer tokens than asked for are refused. Defaults to `True`.
+        min_frequency: int, how often a character or a pair must occur to become a token. Defaults to 2.
+
+    Returns:
+        `VocabularyReport`.
+
+    Raises:
+        InputError: there is no word, or they give too few tokens, or the size is too small for their alphabet.
+    """
     characters: Counter[str] = Counter()
     for word, count in words.items():
         for character in word:
@@ -101,45 +113,6 @@ def learn_vocabulary(
         coverage=sum(characters[character] for character in alphabet) / characters.total(),
         unknown_rate=1 - sum(usable.values()) / sum(words.values()),
     )
-
-
-def _splitter(normalization: str, lowercase: bool, strip_accents: bool) -> Callable[[tf.Tensor], Iterable[bytes]]:
-    """A function from strings `(batch,)` to all their normalised words."""
-    if normalization == "bert":
-        bert_words = BertWords(lowercase=lowercase, strip_accents=strip_accents)
-        return lambda texts: bert_words.split(texts).values.numpy().tolist()
-    normalizer = tf_text.FastBertNormalizer(lower_case_nfd_strip_accents=lowercase)
-    # With one letter for a vocabulary each word is one token, mostly [UNK], and its offsets tell the word.
-    whole_words = tf_text.FastWordpieceTokenizer(["[UNK]", "x"], max_bytes_per_word=MAX_BYTES_PER_WORD)
-
-    def split(texts: tf.Tensor) -> Iterator[bytes]:
-        normalized = normalizer.normalize(tf.strings.unicode_transcode(texts, "UTF-8", "UTF-8", errors="replace"))
-        _, starts, ends = whole_words.tokenize_with_offsets(normalized)
-        for text, *places in zip(normalized.numpy(), starts.to_list(), ends.to_list(), strict=True):
-            for start, end in zip(*places, strict=True):
-                yield text[start:end]
-
-    return split
-
-
-def _count_words(texts: Iterable[str], split: Callable[[tf.Tensor], Iterable[bytes]]) -> Counter[str]:
-    counts: Counter[bytes] = Counter()
-    for batch in _batches(texts):
-        counts.update(split(tf.constant(batch)))
-    return Counter({word.decode("utf-8", "replace"): count for word, count in counts.items()})
-
-
-def _batches(texts: Iterable[str]) -> Iterator[list[bytes]]:
-    batch: list[bytes] = []
-    characters = 0
-    for text in texts:
-        batch.append(text.encode("utf-8", "replace"))
-        characters += len(text)
-        if characters >= BATCH_CHARACTERS:
-            yield batch
-            batch, characters = [], 0
-    if batch:
-        yield batch
 
 
 def _choose_alphabet(characters: Counter[str], inner: set[str], size: int, min_frequency: int) -> set[str]:

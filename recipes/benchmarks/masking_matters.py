@@ -1,4 +1,4 @@
-"""Does it matter what is masked? One size, the same minutes, every way of masking; judged by frozen encoders."""
+"""Does it matter what is masked? One size, the same steps, every way of masking; judged by frozen encoders."""
 
 import json
 import math
@@ -25,7 +25,7 @@ TEXTS = {"english": ["en_cls/banking77"], "chinese": ["zh_cls/law_branch"]}
 WORDS = {"english": ["en_pos/ewt"], "chinese": ["zh_pos/gsd_v1_simp", "zh_ner/uner_gsdsimp_chars"]}
 # Held-out sentences for the pseudo-perplexity.
 SENTENCES = 200
-KEPT = ("perplexity", "masked_lm_accuracy", "steps", "seconds", "parameters")
+KEPT = ("perplexity", "masked_lm_accuracy", "seconds", "parameters")
 
 
 def masking_matters(
@@ -34,8 +34,8 @@ def masking_matters(
     chinese: str | None = None,
     labelled: str,
     results: str = "recipes/benchmarks/results/masking_matters.json",
-    minutes: float = 10.0,
-    preset: str = "mini",
+    steps: int = 5000,
+    preset: str = "tiny",
     style: str = "modern",
     length: int = 64,
     batch_size: int = 64,
@@ -44,7 +44,7 @@ def masking_matters(
     work: str = "saved_models/masking_matters",
     only_table: bool = False,
 ) -> None:
-    """Train every way of masking on every corpus for the same minutes, probe the encoders, and print the table.
+    """Train every way of masking on every corpus for as many steps, probe the encoders, and print the table.
 
     Held-out perplexity is that of single masked tokens, whatever was masked in training, and pseudo-perplexity that of
     sentences whose every token is masked on its own. A probe is scikit-learn's logistic regression on the frozen
@@ -52,7 +52,8 @@ def masking_matters(
     ones.
 
     A cell that stands in the results file is not run again, and a run that was stopped is continued, so the command can
-    be said again. The first seed of all cells comes before the second. Run it while the machine does nothing else.
+    be said again. The first seed of all cells comes before the second. A length in steps, not in minutes: whatever else
+    the machine does changes no figure but the seconds, and two such commands, one a language, may share a results file.
 
     Args:
         english: Folder that prepare_corpus wrote; with the annotator of a tagger, for the parts of speech.
@@ -60,7 +61,7 @@ def masking_matters(
         labelled: Folder of the labelled sets, such as en_cls/banking77 in it, each a train.tsv and perhaps a dev.tsv,
             or packed as .xz.
         results: JSON file of finished cells; read, and written after every cell.
-        minutes: Length of each training.
+        steps: Length of each training.
         preset: Size of all models.
         style: Of all models.
         length: Tokens a row.
@@ -79,18 +80,20 @@ def masking_matters(
     rows = kept_rows(results)
     cells = [
         {"language": language, "way": way, "preset": preset, "style": style, "length": length,
-         "batch_size": batch_size, "minutes": minutes, "seed": seed}
+         "batch_size": batch_size, "steps": steps, "seed": seed}
         for seed in seeds or [0] for language in corpora for way in WAYS
     ]  # fmt: skip
     tagged = {language for language, folder in corpora.items() if Manifest.load(folder).pos_tags}
     missing = [cell for cell in cells if row_of(cell, rows) is None]
     able = [cell for cell in missing if cell["way"] != "part_of_speech" or cell["language"] in tagged]
+    taken = 0.0
     for number, cell in enumerate([] if only_table else able):
-        left = (len(able) - number) * (minutes + 2)
-        print(f"{number + 1} of {len(able)}: {cell}; {left:.0f} minutes left", flush=True)
+        left = f"; {(len(able) - number) * taken / 60:.0f} minutes left" if taken else ""
+        print(f"{number + 1} of {len(able)}: {cell}{left}", flush=True)
+        begun = time.perf_counter()
         model = f"{work}/{'-'.join(str(value) for value in cell.values())}"
         data = corpora[cell["language"]]
-        settings = {name: cell[name] for name in ("preset", "style", "length", "batch_size", "minutes", "seed")}
+        settings = {name: cell[name] for name in ("preset", "style", "length", "batch_size", "steps", "seed")}
         way = WAYS[cell["way"]]
         flags = [name for name, value in way.items() if value is True]
         run_recipe(
@@ -100,8 +103,10 @@ def masking_matters(
         run_recipe("evaluate", model=model, data=data, length=length)
         metrics = json.loads(Path(model, "metrics.json").read_text())
         judged = judge(model, data, cell["language"], labelled, limit)
-        rows.append({**cell, **{name: metrics[name] for name in KEPT}, **judged, "date": time.strftime("%Y-%m-%d")})
+        row = {**cell, **{name: metrics[name] for name in KEPT}, **judged, "date": time.strftime("%Y-%m-%d")}
+        rows = [*kept_rows(results), row]
         keep_rows(rows, results)
+        taken = time.perf_counter() - begun
     print_table(cells, rows, tagged)
 
 

@@ -56,7 +56,7 @@ def test_kinds_of_strings(write_parquet, kind):
     assert read(write_parquet(["a", "b", "a"], kind=kind)) == [(1, ["a"]), (2, ["b"]), (3, ["a"])]
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.text(st.characters(exclude_categories=["Cs", "Cc"], exclude_characters="\ufeff")), min_size=1))
 def test_every_text_comes_back(write_parquet, texts):
     path = write_parquet(texts, row_group_size=3)

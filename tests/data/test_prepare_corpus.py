@@ -8,6 +8,7 @@ import pytest
 import tensorflow as tf
 
 from keras_mlm.data import prepare_corpus as module
+from keras_mlm.data import word_counter
 from keras_mlm.data.documents import Document, read_documents
 from keras_mlm.data.fingerprints import is_telling, normalize
 from keras_mlm.data.left_out import LeftOut
@@ -215,13 +216,14 @@ def test_excluded_documents_are_counted(make_documents, vocabulary, tmp_path, wr
 def vocabulary_texts(monkeypatch):
     """What a vocabulary is trained on."""
     taken = []
-    train = module.learn_vocabulary
+    count = word_counter.count_words
 
-    def spy(texts, *args, **options):
-        taken.extend(texts)
-        return train(taken, *args, **options)
+    def spy(texts, **options):
+        own = list(texts)
+        taken.extend(own)
+        return count(own, **options)
 
-    monkeypatch.setattr(module, "learn_vocabulary", spy)
+    monkeypatch.setattr(word_counter, "count_words", spy)
     return taken
 
 

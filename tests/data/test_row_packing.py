@@ -29,7 +29,7 @@ def one_by_one(lengths):
     return sorted(left)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(LENGTHS)
 def test_nothing_is_lost_and_nothing_overflows(lengths):
     packing = pack(lengths, ROOM)
@@ -44,7 +44,7 @@ def test_nothing_is_lost_and_nothing_overflows(lengths):
     np.testing.assert_array_equal(ends, lengths)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(LENGTHS)
 def test_without_cuts_it_is_best_fit_decreasing(lengths):
     with pytest.MonkeyPatch.context() as patch:
@@ -54,7 +54,7 @@ def test_without_cuts_it_is_best_fit_decreasing(lengths):
     assert all(offset == 0 for row in rows for _, offset, _ in row)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(LENGTHS, st.randoms(use_true_random=False))
 def test_the_rows_depend_on_the_lengths_and_not_on_their_order(lengths, draw):
     shuffled = lengths.tolist()

@@ -40,7 +40,7 @@ def read(path, **options):
     return [document.lines for document in read_documents([str(path)], **options)]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(texts)
 def test_rows_give_what_plain_text_gives(documents):
     with tempfile.TemporaryDirectory() as folder:

@@ -67,6 +67,18 @@ def test_every_task_is_done_once_in_several_processes(work, tmp_path):
     assert run_in_workers(work, [], 3) == []
 
 
+def test_the_same_processes_do_one_thing_after_another(work, tmp_path):
+    tasks = [str(tmp_path / name) for name in ("a", "b", "c", "d")]
+    with WorkerPool(2) as pool:
+        assert sorted(pool.run(work, tasks)) == tasks
+        assert {task for task in tasks if Path(task).exists()} == set()
+        assert list(pool.run(Path.touch, [Path(tasks[0])])) == [Path(tasks[0])]  # the other one has nothing to do
+        processes = {process_of(task) for task in tasks}
+        assert Path(tasks[0]).exists()
+        assert sorted(pool.run(work, tasks)) == tasks
+    assert {process_of(task) for task in tasks} <= processes
+
+
 def test_packages_of_no_use_are_not_loaded(work, tmp_path):
     tasks = [str(tmp_path / "import"), str(tmp_path / "a")]
     with pytest.raises(ModuleNotFoundError, match="sqlite3"):

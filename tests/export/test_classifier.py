@@ -143,13 +143,13 @@ def test_strange_texts_get_an_answer(served_classifier):
 
 
 @given(st.lists(st.text("paris of中国france .s\ud7ff\u0301", max_size=150), min_size=1, max_size=12))
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 def test_any_texts_together(classifier, served_classifier, texts):
     check(classifier, served_classifier("classify", text=texts), texts)
 
 
 @given(st.lists(st.tuples(*[st.text("paris of中国 .", max_size=90)] * 2), min_size=1, max_size=10))
-@settings(max_examples=6, deadline=None)
+@settings(max_examples=6)
 def test_any_pairs_together(classifier, served_classifier, pairs):
     if classifier.long_text != "windows":
         outputs = served_classifier("classify_pair", text_a=[a for a, _ in pairs], text_b=[b for _, b in pairs])

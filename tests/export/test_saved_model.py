@@ -174,7 +174,7 @@ def test_strange_texts_get_an_answer(served):
 
 
 @given(st.lists(st.one_of(st.text(max_size=30).map(str.encode), st.binary(max_size=20)), min_size=1, max_size=4))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_neighbours_in_a_batch_change_nothing(served, texts):
     together = served("fill_mask", text=texts), served("embed", text=texts), served("score", text=texts)
     for row, text in enumerate(texts):

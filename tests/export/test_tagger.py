@@ -109,7 +109,7 @@ def test_three_hundred_odd_texts(tagger, served_tagger):
 @given(
     st.lists(st.text("paris of中国s\u0301\u200d.\u00bd\ufb01\ufe0f \U0001f469", max_size=60), min_size=1, max_size=10)
 )
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 def test_any_texts_together(tagger, served_tagger, texts):
     check(tagger, served_tagger("tag", text=texts), texts)
 
@@ -167,7 +167,7 @@ def test_no_word_slots_are_refused(make_tagger, tmp_path):
 
 
 @given(st.integers(0, 2**32 - 1))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_the_most_probable_tags_are_those_of_the_decoder(seed):
     classes = ["B-LOC", "E-LOC", "I-LOC", "S-LOC", "B-PER", "E-PER", "I-PER", "S-PER", "O"]
     rng, decoder = np.random.default_rng(seed), TagDecoder(classes)
@@ -184,7 +184,7 @@ def test_the_most_probable_tags_are_those_of_the_decoder(seed):
         st.text("ab中\u0301\u20dd\u200d\ufe0f\u00bd\ufb01\u1e9b \U0001f469.", max_size=25), min_size=1, max_size=12
     )
 )
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_words_are_those_outside_of_graphs(tagger, words_in_a_graph, texts):
     found, expected = words_in_a_graph(tf.constant(texts)), tagger.tokenizer.words(texts)
     assert found.starts.values.numpy().tolist() == expected.starts.tolist()

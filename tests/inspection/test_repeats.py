@@ -10,7 +10,7 @@ from keras_mlm.inspection.token_hashes import run_hashes
 RUNS = st.lists(st.lists(st.integers(0, 3), min_size=1, max_size=4), min_size=1, max_size=30)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(first=RUNS, second=RUNS)
 def test_copies_are_those_of_a_counter(first, second):
     runs = [tuple(run) for run in [*first, *second]]
@@ -31,7 +31,7 @@ def test_copies_are_those_of_a_counter(first, second):
     assert [(-run.times, run.place, run.tokens) for run in found.most_frequent] == sorted(repeated)[:3]
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(tokens=st.lists(st.integers(0, 65535), min_size=2, max_size=30), data=st.data())
 def test_parts_of_a_run_add_up(tokens, data):
     cut = data.draw(st.integers(1, len(tokens) - 1))

@@ -73,7 +73,7 @@ def test_pairs_have_segments_and_their_order_matters():
 
 
 @given(st.integers(0, 60), st.integers(0, 60), st.integers(8, 32))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_rows_are_never_longer_than_the_model_and_the_longer_text_is_cut_first(first, second, length):
     model = LENGTHS[length]
     (row,) = model.encode([("cup " * first, "bill " * second)])
@@ -211,7 +211,7 @@ def test_head_tail_keeps_the_beginning_and_the_end():
 
 
 @given(st.integers(0, 200), st.integers(6, 40))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_windows_lose_no_token_and_neighbours_overlap(tokens, room):
     starts = window_starts(tokens, room)
     assert starts[0] == 0 and starts == sorted(set(starts))

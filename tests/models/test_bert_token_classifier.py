@@ -171,7 +171,7 @@ def test_what_is_cut_out_of_a_text_is_the_surface_form_always(classes, normaliza
 
 
 @given(st.lists(st.text(max_size=40), max_size=4))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_places_hold_for_any_text(texts):
     for text, spans in zip(texts, UNTRAINED.predict_texts(texts), strict=True):
         assert all(text[span.start : span.end] == span.text != "" for span in spans)
@@ -179,7 +179,7 @@ def test_places_hold_for_any_text(texts):
 
 
 @given(st.lists(st.lists(st.sampled_from([*WORDS, "不不不", "\u0301"]), max_size=30), max_size=4))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_tags_are_as_many_as_words_and_always_legal(sentences):
     tags, scores = UNTRAINED.predict_words(sentences)
     assert [len(of_words) for of_words in tags] == [len(sentence) for sentence in sentences]

@@ -15,7 +15,7 @@ def windows_of(sentences, length):
 
 
 @given(SENTENCES, st.integers(8, 40))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_every_word_is_predicted_once_from_its_first_piece_where_the_nearest_cut_is_farthest(sentences, length):
     counts, found = windows_of(sentences, length)
     firsts = np.cumsum(counts) - counts
@@ -54,7 +54,7 @@ def test_a_sentence_that_fits_is_one_row_and_the_longest_windows_are_full():
 
 
 @given(SENTENCES)
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_labels_go_to_tokens_and_logits_come_back_to_words(sentences):
     counts, found = windows_of(sentences, 10)
     numbers = np.arange(len(counts)) % 5

@@ -101,7 +101,7 @@ def test_no_text_becomes_markup_or_a_traceback(text, pretrainer, classifier, tag
         assert page.text.strip() or any(tag == "img" for tag, _ in page.elements)
 
 
-@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(text=st.text(st.characters(codec="utf-8"), max_size=30))
 def test_any_text_is_shown_as_it_was_typed(text, pretrainer):
     page = checked(answered(mask_answer, pretrainer, text + "[MASK]"))

@@ -171,7 +171,7 @@ PLAIN = st.recursive(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(text=st.text(max_size=30), more=PLAIN)
 def test_no_content_breaks_the_page(tmp_path_factory, text, more):
     folder = tmp_path_factory.mktemp("any")

@@ -47,7 +47,7 @@ def test_words_of_odd_texts_lie_in_order_and_have_all_the_pieces(kind, nasty_str
 
 
 @given(st.lists(st.text(max_size=30), min_size=1, max_size=3), st.sampled_from(sorted(TOKENIZERS)))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_words_of_any_text_lie_in_order_and_have_all_the_pieces(texts, kind):
     check(texts, TOKENIZERS[kind])
 

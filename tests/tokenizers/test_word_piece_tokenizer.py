@@ -105,7 +105,7 @@ def test_offsets_on_nasty_strings(tokenizer, nasty_strings):
     check_offsets(tokenizer, nasty_strings)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(texts=st.lists(st.text(max_size=40), min_size=1, max_size=20))
 @pytest.mark.parametrize("mode", MODES)
 def test_offsets_on_any_text(tokenizers, mode, texts):
@@ -116,7 +116,7 @@ def test_offsets_on_any_text(tokenizers, mode, texts):
     assert [tokenizer.tokenize(text).numpy().tolist() for text in texts[:2]] == ids[:2]
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(texts=st.lists(st.binary(max_size=20), max_size=10))
 @pytest.mark.parametrize("mode", MODES)
 def test_any_bytes(tokenizers, mode, texts):

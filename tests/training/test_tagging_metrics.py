@@ -1,7 +1,7 @@
 import builtins
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from keras_mlm.errors import InputError
@@ -13,7 +13,6 @@ PAIRS = st.lists(st.lists(st.tuples(TAG, TAG), min_size=1, max_size=8), min_size
 
 
 @given(PAIRS)
-@settings(deadline=None)
 def test_figures_are_what_counting_spans_gives(sentences):
     truth, predicted = ([[pair[side] for pair in sentence] for sentence in sentences] for side in (0, 1))
     found = tagging_figures(truth, predicted, spans=True)

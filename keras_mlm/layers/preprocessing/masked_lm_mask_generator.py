@@ -211,7 +211,7 @@ class MaskedLMMaskGenerator(PreprocessingLayer):
             bits = weighted_bits(bits, sums / tf.cast(tf.maximum(sizes, 1), tf.float32))
         if self.strategy == "span":
             bits = tf.gather(bits, spans, batch_dims=1)
-        return select_words((bits & ~_LOW) | places, candidates, words, limit)
+        return select_words((bits & ~_LOW) | places, candidates, words, limit, slots)
 
     def _limit(self, valid: tf.Tensor, rate: Any) -> tf.Tensor:
         tokens = tf.reduce_sum(tf.cast(valid, tf.int32), axis=1, keepdims=True)

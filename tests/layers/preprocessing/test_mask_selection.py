@@ -3,6 +3,7 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from keras_mlm.layers.preprocessing import mask_selection
 from keras_mlm.layers.preprocessing.mask_selection import find_words, select_tokens, select_words
 
 WIDTH = 24
@@ -24,7 +25,7 @@ def greedy(scores, candidates, word_starts, limit):
     return sorted(selected)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.integers(0, 2**32 - 1), st.integers(1, 12), st.floats(0.1, 0.9), st.floats(0.5, 1))
 def test_whole_words_are_what_the_loop_selects(seed, limit, start_share, candidate_share):
     rng = np.random.default_rng(seed)
@@ -33,12 +34,25 @@ def test_whole_words_are_what_the_loop_selects(seed, limit, start_share, candida
     starts = rng.random((8, WIDTH)) < start_share
     limits = np.minimum(limit + np.arange(8), 12).astype(np.int32)[:, None]
     words = find_words(tf.constant(candidates), tf.constant(starts))
-    found = select_words(tf.constant(scores), tf.constant(candidates), words, tf.constant(limits))
+    found = select_words(tf.constant(scores), tf.constant(candidates), words, tf.constant(limits), 12)
     for row in range(8):
         assert np.flatnonzero(found[row]).tolist() == greedy(scores[row], candidates[row], starts[row], limits[row])
 
 
-@settings(max_examples=50, deadline=None)
+def test_how_many_words_are_looked_at_first_changes_nothing(monkeypatch):
+    rng = np.random.default_rng(0)
+    scores = tf.constant(1 + rng.permutation(200 * WIDTH).reshape(200, WIDTH), tf.uint32)
+    candidates = tf.constant(rng.random((200, WIDTH)) < 0.9)
+    words = find_words(candidates, tf.constant(rng.random((200, WIDTH)) < 0.4))
+    limits = tf.constant(rng.integers(1, 13, (200, 1)), tf.int32)
+    expected = select_words(scores, candidates, words, limits, 12)
+    monkeypatch.setattr(mask_selection, "MORE_WORDS", 4 - 2 * 12)  # four words do not fill every row: all are looked at
+    np.testing.assert_array_equal(select_words(scores, candidates, words, limits, 12), expected)
+    monkeypatch.setattr(mask_selection, "NARROW", 1)  # wide rows
+    np.testing.assert_array_equal(tf.function(select_words)(scores, candidates, words, limits, 12), expected)
+
+
+@settings(max_examples=50)
 @given(st.integers(0, 2**32 - 1), st.integers(1, 30))
 def test_tokens_are_those_with_the_highest_scores(seed, limit):
     rng = np.random.default_rng(seed)

@@ -29,7 +29,7 @@ def pack(first, second):
     return ids + [0] * fill, segments + [0] * fill, [True] * len(ids) + [False] * fill
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(st.tuples(SEGMENTS, SEGMENTS), min_size=1, max_size=6))
 def test_pairs_are_packed_like_the_loop(pairs):
     first, second = ([pair[side] for pair in pairs] for side in (0, 1))
@@ -43,7 +43,7 @@ def test_pairs_are_packed_like_the_loop(pairs):
         assert packed["padding_mask"][row].numpy().tolist() == mask
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(SEGMENTS, min_size=1, max_size=6), st.randoms(use_true_random=False))
 def test_one_segment_is_packed_like_its_span(segments, draw):
     """The segments of a batch take another way than spans of a run of tokens: to the same rows."""
@@ -89,7 +89,7 @@ def test_eager_rows_and_batches_agree():
         np.testing.assert_array_equal(PACKER((first[3], second[3]))[name], value[3])
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(st.lists(SEGMENTS.filter(bool), min_size=1, max_size=4), max_size=5), st.randoms(use_true_random=False))
 def test_several_texts_share_a_row_like_the_loop(rows, draw):
     for row in rows:

@@ -28,7 +28,7 @@ def loop(bits, sizes):
     return spans
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.integers(0, 2**32 - 1), st.floats(0.3, 1))
 def test_spans_are_those_of_the_loop(seed, share):
     rng = np.random.default_rng(seed)
