@@ -85,11 +85,12 @@ def distill(
     from keras_mlm.data.shard_digests import corpus_settings
     from keras_mlm.evaluation.cloze import cloze_questions
     from keras_mlm.evaluation.masked_lm_evaluation import evaluate_masked_lm
-    from keras_mlm.interop.continued_pretraining import folds_alike, weights_hash
+    from keras_mlm.interop.continued_pretraining import folds_alike
     from keras_mlm.model_folder import load_pretrainer, read_model_config, save_model
     from keras_mlm.models.bert_distiller import BertDistiller
     from keras_mlm.models.bert_pretrainer import BertPretrainer
     from keras_mlm.models.student import start_from_teacher, starting_blocks, student_config, style_of
+    from keras_mlm.models.weights_hash import weights_hash
     from keras_mlm.report.report_updates import ReportUpdates
     from keras_mlm.report.run_report import write_report
     from keras_mlm.tokenizers.word_piece_tokenizer import WordPieceTokenizer

@@ -147,18 +147,10 @@ def prepare_corpus(
 
 def annotator_from(name: str) -> Any:
     """Return the annotator of a name: rjieba, or a tagger's folder."""
-    from keras_mlm.tokenizers.annotator import Annotator, chinese_annotator
+    from keras_mlm.tagger_annotator import tagger_annotator
+    from keras_mlm.tokenizers.annotator import chinese_annotator
 
-    if name == "rjieba":
-        return chinese_annotator()
-    from keras_mlm.errors import InputError
-    from keras_mlm.interop.continued_pretraining import weights_hash
-    from keras_mlm.model_folder import load_model
-
-    tagger = load_model(name)
-    if not hasattr(tagger, "annotate"):
-        raise InputError(f"--annotator {name} is no tagger: give rjieba, or a folder that finetune_tagger.py wrote")
-    return Annotator(f"tagger {weights_hash(tagger)[:16]}", tagger.annotate)
+    return chinese_annotator() if name == "rjieba" else tagger_annotator(name)
 
 
 def report(manifest: Any, samples: dict[str, list[str]]) -> str:

@@ -180,16 +180,16 @@ def pretrain(
     )
     initial = None
     if init is not None:
-        from keras_mlm.interop.continued_pretraining import continued_model, weights_hash
+        from keras_mlm.interop.continued_pretraining import continued_model
+        from keras_mlm.models.weights_hash import weights_hash
 
         keras.utils.set_random_seed(seed)  # heads that the model does not have start anew, the same at each call
         initial = continued_model(init, WordPieceTokenizer.load(first), first, next_sentence=training.next_sentence)
         config = initial.config
     stages = training.stages
     if stages[-1].length > config.max_sequence_length:
-        raise InputError(
-            f"rows of {stages[-1].length} tokens do not fit the model's {config.max_sequence_length} positions"
-        )
+        most = config.max_sequence_length
+        raise InputError(f"rows of {stages[-1].length} tokens do not fit the model's {most} positions")
     settings = {"model": config.to_dict(), "pretraining": training.to_dict(), "data": run_data(folders, names)}
     if initial is not None:
         settings["init"] = {"weights_hash": weights_hash(initial)}

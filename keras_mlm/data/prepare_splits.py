@@ -9,6 +9,7 @@ import pickle
 from collections.abc import Sequence
 from typing import Any
 
+import keras
 import numpy as np
 import tensorflow as tf
 
@@ -147,7 +148,12 @@ def _with_tags(data: bytes, token_dtype: str, ids: np.ndarray) -> bytes:
 
 
 def _can_travel(annotator: Annotator | None) -> bool:
-    """Return whether another process can have an annotator: it cannot have what a script or a notebook defines."""
+    """Return whether another process can have an annotator.
+
+    It cannot have what a script or a notebook defines, nor a model, which Keras pickles without its tokenizer.
+    """
+    if isinstance(getattr(annotator and annotator.annotate, "__self__", None), keras.Model):
+        return False
     try:
         data = pickle.dumps(annotator)
     except Exception:

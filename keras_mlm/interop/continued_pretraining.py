@@ -1,7 +1,6 @@
 """Goes on with the pre-training of a model on new text, with new words if need be."""
 
 import dataclasses
-import hashlib
 import logging
 from collections.abc import Sequence
 from typing import Any
@@ -109,14 +108,6 @@ def folds_alike(one: WordPieceTokenizer, other: WordPieceTokenizer) -> bool:
     """Return whether two tokenizers treat case, accents and rare characters the same, whatever their vocabularies."""
     strips = [(t.lowercase if t.strip_accents is None else t.strip_accents) for t in (one, other)]
     return (one.normalization, one.lowercase, strips[0]) == (other.normalization, other.lowercase, strips[1])
-
-
-def weights_hash(model: BertPretrainer) -> str:
-    """Return the SHA-256 of a model's weights, 64 hexadecimal digits: what a run that starts from them is known by."""
-    digest = hashlib.sha256()
-    for variable in model.weights:
-        digest.update(np.asarray(ops.convert_to_numpy(variable)).tobytes())
-    return digest.hexdigest()
 
 
 def _by_token(model: BertPretrainer) -> list[Any]:

@@ -6,10 +6,11 @@ from checkpoints import CONFIG, PARTS, VOCABULARY, outputs_of, random_tensors, r
 
 from keras_mlm.config import BertConfig
 from keras_mlm.errors import InputError
-from keras_mlm.interop.continued_pretraining import continued_model, weights_hash, with_new_words
+from keras_mlm.interop.continued_pretraining import continued_model, with_new_words
 from keras_mlm.interop.named_model import load_named, load_named_tokenizer, split_name
 from keras_mlm.model_folder import save_model
 from keras_mlm.models.bert_pretrainer import BertPretrainer
+from keras_mlm.models.weights_hash import weights_hash
 from keras_mlm.tokenizers.word_piece_tokenizer import WordPieceTokenizer
 
 
