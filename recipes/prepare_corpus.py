@@ -4,6 +4,9 @@ from typing import Any, Literal
 
 from keras_mlm import command_line
 
+# Of plain Chinese text; packed text has fewer.
+BYTES_A_CHARACTER = 3
+
 
 def prepare_corpus(
     *,
@@ -107,6 +110,7 @@ def prepare_corpus(
         import tensorflow as tf
 
         from keras_mlm.data import prepare_corpus as preparation
+        from keras_mlm.data.prepare_splits import workers_for
     from keras_mlm.tokenizers.vocabulary_file import read_vocabulary
 
     words = read_vocabulary(vocabulary) if vocabulary else None
@@ -120,6 +124,10 @@ def prepare_corpus(
         folding = {name: getattr(tokenizer, name) for name in ("normalization", "lowercase", "strip_accents")}
     start = time.time()
     words_by = annotator_from(annotator) if annotator else None
+    if workers is None:
+        # Files this large have enough text for several, whatever is left out of them; else the text itself decides.
+        likely = workers_for(sum(entry["bytes"] for entry in sources["text"]) // BYTES_A_CHARACTER, words_by)
+        workers = likely if likely > 1 else None
     manifest = preparation.prepare_corpus(
         documents,
         output,

@@ -58,21 +58,22 @@ def identity(*things: Any) -> str:
     return hashlib.sha256(json.dumps([keras_mlm.__version__, *things]).encode()).hexdigest()
 
 
-def worker_pool(characters: int, annotator: Annotator | None, workers: int | None) -> WorkerPool:
+def workers_for(characters: int, annotator: Annotator | None) -> int:
+    """Return how many processes prepare so much text: as many as there are cores and enough text for, or 1."""
+    enough = CHARACTERS_A_WORKER if annotator is None else ANNOTATED_CHARACTERS_A_WORKER
+    return max(1, min(len(os.sched_getaffinity(0)), characters // enough))
+
+
+def worker_pool(workers: int, annotator: Annotator | None) -> WorkerPool:
     """Return the processes that will prepare splits; they load what they need while this one does something else.
 
     Args:
-        characters: int, how much text there is.
+        workers: int, how many processes. An annotator that cannot be sent to them works in this one.
         annotator: `Annotator`, or `None`.
-        workers: int, how many processes; or `None` for as many as there are cores and enough text for. An annotator
-            that cannot be sent to them works in this one.
 
     Returns:
         `WorkerPool`.
     """
-    if workers is None:
-        enough = CHARACTERS_A_WORKER if annotator is None else ANNOTATED_CHARACTERS_A_WORKER
-        workers = min(len(os.sched_getaffinity(0)), characters // enough)
     if not _can_travel(annotator):
         workers = 1
     return WorkerPool(workers, SplitPreparer.__module__, UNUSED_PACKAGES if annotator is None else ())

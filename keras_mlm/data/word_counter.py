@@ -8,6 +8,7 @@ from typing import Any
 import tensorflow as tf
 
 from keras_mlm.data.document_split import DocumentSplit
+from keras_mlm.data.freed_memory import give_freed_memory_back
 from keras_mlm.data.held_out import HeldOut
 from keras_mlm.tokenizers.count_words import count_words
 
@@ -45,6 +46,8 @@ class WordCounter:
         words = count_words((line for _, lines in split.read(self._counts) for line in lines), **self._folding)
         with tf.io.gfile.GFile(_path(split), "w") as file:
             file.write(json.dumps(words))
+        del words
+        give_freed_memory_back()
 
     def of(self, splits: Iterable[DocumentSplit]) -> Counter[str]:
         """Return the counts of splits together, and remove the files in which they were.

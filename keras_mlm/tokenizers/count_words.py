@@ -1,6 +1,7 @@
 """How often each normalised word occurs in text: what a vocabulary is learned from."""
 
 import functools
+import itertools
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 
@@ -14,6 +15,8 @@ from keras_mlm.tokenizers.normalization import Normalization, strips_accents
 
 # In a batch what stands between two spaces is looked at once, however often it occurs.
 BATCH_CHARACTERS = 2_000_000
+# So many are given to the kernels at once: a word takes a hundred bytes on the way, and each Chinese character is one.
+PIECES_CHARACTERS = 200_000
 # The kernels' time grows with the square of a text's length: Chinese, which has no spaces, comes in pieces.
 PIECE = 2000
 
@@ -46,18 +49,17 @@ def count_words(
     """
     words_of = _words_of(normalization, lowercase, strips_accents(normalization, lowercase, strip_accents))
     counts: Counter[bytes] = Counter()
-    for batch in _batches(texts):
+    for batch in _batches(texts, BATCH_CHARACTERS):
         # No word goes across a space, and what normalisation makes of one does not depend on its neighbours.
         runs = Counter(" ".join(batch).split(" "))
-        times = np.array([times for run, times in runs.items() for _ in range(0, len(run), PIECE)], np.int64)
-        pieces = [run[start : start + PIECE] for run in runs for start in range(0, len(run), PIECE)]
-        if not pieces:
-            continue
-        words, rows = words_of(tf.constant([piece.encode("utf-8", "replace") for piece in pieces]))
-        of_words = times[rows]
-        counts.update(words)
-        for index in np.flatnonzero(of_words > 1).tolist():
-            counts[words[index]] += int(of_words[index]) - 1
+        pieces = (run[start : start + PIECE] for run in runs for start in range(0, len(run), PIECE))
+        times = (times for run, times in runs.items() for _ in range(0, len(run), PIECE))
+        for some in _batches(pieces, PIECES_CHARACTERS):
+            words, rows = words_of(tf.constant([piece.encode("utf-8", "replace") for piece in some]))
+            of_words = np.fromiter(itertools.islice(times, len(some)), np.int64, len(some))[rows]
+            counts.update(words)
+            for index in np.flatnonzero(of_words > 1).tolist():
+                counts[words[index]] += int(of_words[index]) - 1
     return Counter({word.decode("utf-8", "replace"): count for word, count in counts.items()})
 
 
@@ -91,13 +93,13 @@ def _words_of(
     return fast
 
 
-def _batches(texts: Iterable[str]) -> Iterator[list[str]]:
+def _batches(texts: Iterable[str], size: int) -> Iterator[list[str]]:
     batch: list[str] = []
     characters = 0
     for text in texts:
         batch.append(text)
         characters += len(text)
-        if characters >= BATCH_CHARACTERS:
+        if characters >= size:
             yield batch
             batch, characters = [], 0
     if batch:

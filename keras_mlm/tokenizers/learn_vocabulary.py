@@ -98,7 +98,8 @@ def learn_from_words(words: Counter[str], size: int, *, exact: bool = True, min_
             f"and the special tokens take {len(basis):,}; ask for at least that"
         )
     # A longer word is spelled in pieces: no token may be above the kernel's limit.
-    mergeable = {word: n for word, n in usable.items() if len(word.encode()) <= MAX_TOKEN_BYTES}
+    # One of a single character, as all are in Chinese, has nothing to merge and is in the basis already.
+    mergeable = {word: n for word, n in usable.items() if len(word) > 1 and len(word.encode()) <= MAX_TOKEN_BYTES}
     vocabulary = _merge(mergeable, basis, size, min_frequency)
     if exact and len(vocabulary) < size:
         raise InputError(

@@ -53,7 +53,7 @@ def test_it_travels_by_its_folder_and_a_model_does_not_travel(tagger):
     elsewhere = pickle.loads(pickle.dumps(annotator))
     assert elsewhere.name == annotator.name and elsewhere.annotate(texts) == annotator.annotate(texts)
     # Keras would send it without its tokenizer: as many workers as one likes are one, which is this process.
-    with worker_pool(10**9, Annotator("a model", load_model(tagger).annotate), 4) as pool:
+    with worker_pool(4, Annotator("a model", load_model(tagger).annotate)) as pool:
         assert pool._loader is None
 
 
