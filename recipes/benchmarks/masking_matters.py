@@ -34,7 +34,7 @@ def masking_matters(
     chinese: str | None = None,
     labelled: str,
     results: str = "recipes/benchmarks/results/masking_matters.json",
-    steps: int = 5000,
+    steps: int = 3000,
     preset: str = "tiny",
     style: str = "modern",
     length: int = 64,

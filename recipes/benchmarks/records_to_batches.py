@@ -35,11 +35,13 @@ def records_to_batches(
     from keras_mlm.data.token_weights import TokenWeights
 
     manifest = Manifest.load(data)
+    weights = TokenWeights(manifest.vocabulary_size)
+    weights.block_steps = batches  # there is no model to renew them
     sides: dict[str, dict[str, Any]] = {
         "whole words": {"masking": "whole_word"},
         "tokens": {"masking": "token"},
         "spans": {"masking": "span"},
-        "adaptive": {"masking": "whole_word", "token_weights": TokenWeights(manifest.vocabulary_size)},
+        "adaptive": {"masking": "whole_word", "token_weights": weights},
         "packed": {"masking": "whole_word", "next_sentence": False, "packed": True},
     }
     if manifest.pos_tags:
