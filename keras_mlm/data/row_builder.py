@@ -55,7 +55,7 @@ class RowBuilder:
             )
             starts, lengths = (tf.gather(part, spans.rt_dense_values) for part in (rows.starts, rows.lengths))
             packed = self._packer.pack_rows(
-                rows.tokens, rows.word_starts, starts, lengths, spans.rt_nested_splits, rows.pos_ids
+                rows.tokens, rows.words, starts, lengths, spans.rt_nested_splits, rows.pos_ids
             )
         else:
             starts, lengths = tf.gather(rows.starts, chosen), tf.gather(rows.lengths, chosen)
@@ -69,7 +69,7 @@ class RowBuilder:
                     "next_sentence_weights": pairs.weights,
                     "without_negative": pairs.without_negative,
                 }
-            packed = self._packer.pack_spans(rows.tokens, rows.word_starts, first, second, rows.pos_ids)
+            packed = self._packer.pack_spans(rows.tokens, rows.words, first, second, rows.pos_ids)
         hints = {} if self._rate is None else {"mask_selection_rate": self._rate(steps)}
         if self._weights is not None:
             hints["selection_weights"] = self._weights(packed["pos_ids"])

@@ -7,6 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_mlm.data.row_packing import Packing, pack
+from keras_mlm.layers.preprocessing.segment_packer import with_word_starts
 from keras_mlm.layers.preprocessing.sentence_pool import SentencePool, sentence_pool
 
 
@@ -15,7 +16,7 @@ class RowGroup(NamedTuple):
 
     Args:
         tokens: int32 `(tokens,)`, the special ids and then the tokens of all records.
-        word_starts: bool `(tokens,)`, or `None` where not asked for.
+        words: int32 `(tokens,)`, these `with_word_starts`, or `None` where not asked for.
         pos_ids: int32 `(tokens,)`, 0 for no part of speech; or `None` where not asked for.
         pool: `SentencePool` of the records, or `None` where not asked for.
         starts: int32 `(spans,)`, where each span begins in `tokens`.
@@ -25,7 +26,7 @@ class RowGroup(NamedTuple):
     """
 
     tokens: tf.Tensor
-    word_starts: tf.Tensor | None
+    words: tf.Tensor | None
     pos_ids: tf.Tensor | None
     pool: SentencePool | None
     starts: tf.Tensor
@@ -87,9 +88,10 @@ def read_row_group(
     record_of_row = tf.repeat(tf.range(tf.size(rows)), rows)
     ordinals = tf.range(tf.size(record_of_row)) - tf.gather(tf.cumsum(rows, exclusive=True), record_of_row)
     starts = tf.gather(ends - lengths, record_of_row) + ordinals * width
-    word_starts = pos_ids = pool = None
+    words = pos_ids = pool = None
     if special_word_starts is not None:
         word_starts = tf.concat([special_word_starts, decode("word_starts", tf.uint8) > 0], 0)
+        words = with_word_starts(token_ids, word_starts)
     if parts_of_speech:
         pos_ids = tf.concat([[0] * len(special_ids), tf.cast(decode("pos_ids", tf.uint8), tf.int32)], 0)
     if sentences:
@@ -98,7 +100,7 @@ def read_row_group(
         pool = sentence_pool(token_ids, flags, tf.concat([[len(special_ids)], ends], 0), documents, first_record=1)
     return RowGroup(
         tokens=token_ids,
-        word_starts=word_starts,
+        words=words,
         pos_ids=pos_ids,
         pool=pool,
         starts=starts,

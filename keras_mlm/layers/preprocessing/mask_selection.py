@@ -80,9 +80,9 @@ def select_words(scores: tf.Tensor, candidates: tf.Tensor, words: Words, limit: 
     """
     _, width = batch_and_width(scores)
     scores = tf.where(words.sizes > 0, scores, np.uint32(0))
-    # Twice as many words as there are slots fill nearly every row; where one has room left, all words are looked at.
+    # A few words more than there are slots fill nearly every row; where one has room left, all words are looked at.
     known = isinstance(width, int) and isinstance(slots, int)
-    few = (min if known else tf.minimum)(width, MORE_WORDS + 2 * slots)
+    few = (min if known else tf.minimum)(width, slots + MORE_WORDS)
     by_word, unfilled = _select_among(scores, words, limit, few)
     if not known or few < width:
         by_word = tf.cond(unfilled, lambda: _select_among(scores, words, limit, width)[0], lambda: by_word)

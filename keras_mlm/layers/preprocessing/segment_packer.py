@@ -1,7 +1,7 @@
 """Puts one or two segments and their special tokens into rows of a fixed length."""
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
@@ -107,16 +107,18 @@ class SegmentPacker(PreprocessingLayer):
     def _pack_two(
         self, segments: Sequence[tf.RaggedTensor], word_starts: Sequence[tf.RaggedTensor] | None
     ) -> dict[str, tf.Tensor]:
-        flags = None
+        tokens = tf.concat([self.special_ids, *(part.values for part in segments)], 0)
+        words = None
         if word_starts is not None:
             flags = tf.concat([self.special_word_starts, *(part.values for part in word_starts)], 0)
+            words = with_word_starts(tokens, flags)
         spans = []
         offset = len(self.special_ids)
         for part in segments:
             splits = tf.cast(part.row_splits, tf.int32)
             spans.append((splits[:-1] + offset, splits[1:] - splits[:-1]))
             offset += tf.size(part.values)
-        return self.pack_spans(tf.concat([self.special_ids, *(part.values for part in segments)], 0), flags, *spans)
+        return self.pack_spans(tokens, words, *spans)
 
     @property
     def special_ids(self) -> list[int]:
@@ -131,7 +133,7 @@ class SegmentPacker(PreprocessingLayer):
     def pack_spans(
         self,
         tokens: tf.Tensor,
-        word_starts: tf.Tensor | None,
+        words: tf.Tensor | None,
         first: tuple[tf.Tensor, tf.Tensor],
         second: tuple[tf.Tensor, tf.Tensor] | None = None,
         pos_ids: tf.Tensor | None = None,
@@ -140,7 +142,7 @@ class SegmentPacker(PreprocessingLayer):
 
         Args:
             tokens: int32 `(tokens,)`, `special_ids` and then all tokens.
-            word_starts: bool `(tokens,)`, `special_word_starts` and then those of all tokens; or `None`.
+            words: int32 `(tokens,)`, the same `with_word_starts`, `special_word_starts` first; or `None`.
             first: starts in `tokens` and lengths of the segments A, int32 `(batch,)` each.
             second: the same of the segments B. Defaults to `None`, rows of one segment.
             pos_ids: int32 `(tokens,)`, parts of speech, 0 for none and for `special_ids`. Defaults to `None`.
@@ -167,15 +169,15 @@ class SegmentPacker(PreprocessingLayer):
         rows = functools.partial(self._rows, splits=splits)
         position = tf.range(self.sequence_length)
         padding_mask = position < end
+        token_ids, word_starts = self._tokens(tokens, words, places, rows)
         outputs = {
-            "token_ids": rows(tf.gather(tokens, places), self.pad_value),
+            "token_ids": token_ids,
             "segment_ids": tf.cast((position >= begin_b) & padding_mask, tf.int32),
             "padding_mask": padding_mask,
         }
         if word_starts is not None:
             begins = ((position == 1) | (position == begin_b)) & padding_mask
-            outputs["word_starts"] = rows(tf.cast(tf.gather(word_starts, places), tf.int32), 0) > 0
-            outputs["word_starts"] |= begins
+            outputs["word_starts"] = word_starts | begins
         if pos_ids is not None:
             outputs["pos_ids"] = rows(tf.gather(pos_ids, places), 0)
         return outputs
@@ -183,7 +185,7 @@ class SegmentPacker(PreprocessingLayer):
     def pack_rows(
         self,
         tokens: tf.Tensor,
-        word_starts: tf.Tensor | None,
+        words: tf.Tensor | None,
         starts: tf.Tensor,
         lengths: tf.Tensor,
         row_splits: tf.Tensor,
@@ -193,7 +195,7 @@ class SegmentPacker(PreprocessingLayer):
 
         Args:
             tokens: int32 `(tokens,)`, `special_ids` and then all tokens.
-            word_starts: bool `(tokens,)`, `special_word_starts` and then those of all tokens; or `None`.
+            words: int32 `(tokens,)`, the same `with_word_starts`, `special_word_starts` first; or `None`.
             starts: int32 `(texts,)`, where the texts begin in `tokens`.
             lengths: int32 `(texts,)`; those of a row fit into it with their special tokens.
             row_splits: int32 `(batch + 1,)`, where the rows begin in `starts`.
@@ -211,19 +213,28 @@ class SegmentPacker(PreprocessingLayer):
         text = tf.repeat(texts, lengths + 2)
         sequence_ids = rows(tf.gather(number, text), 0)
         position_ids = rows(tf.range(tf.size(text)) - tf.gather(begins, text), 0)
+        token_ids, word_starts = self._tokens(tokens, words, places, rows)
         outputs = {
-            "token_ids": rows(tf.gather(tokens, places), self.pad_value),
+            "token_ids": token_ids,
             "segment_ids": tf.zeros_like(sequence_ids),
             "padding_mask": sequence_ids > 0,
             "sequence_ids": sequence_ids,
             "position_ids": position_ids,
         }
         if word_starts is not None:
-            begin_words = rows(tf.cast(tf.gather(word_starts, places), tf.int32), 0) > 0
-            outputs["word_starts"] = begin_words | (position_ids == 1)
+            outputs["word_starts"] = word_starts | (position_ids == 1)
         if pos_ids is not None:
             outputs["pos_ids"] = rows(tf.gather(pos_ids, places), 0)
         return outputs
+
+    def _tokens(
+        self, tokens: tf.Tensor, words: tf.Tensor | None, places: tf.Tensor, rows: Callable[[tf.Tensor, int], tf.Tensor]
+    ) -> tuple[tf.Tensor, tf.Tensor | None]:
+        """Return the ids of the rows, and where words begin if that is known: in one, what is copied is copied once."""
+        if words is None:
+            return rows(tf.gather(tokens, places), self.pad_value), None
+        both = rows(tf.gather(words, places), 2 * self.pad_value)
+        return tf.bitwise.right_shift(both, 1), tf.bitwise.bitwise_and(both, 1) > 0
 
     def _rows(self, values: tf.Tensor, default: int, *, splits: tf.Tensor) -> tf.Tensor:
         return tf.raw_ops.RaggedTensorToTensor(
@@ -238,6 +249,11 @@ class SegmentPacker(PreprocessingLayer):
         """Return the constructor's arguments."""
         names = ("sequence_length", "start_value", "end_value", "pad_value")
         return {**super().get_config(), **{name: getattr(self, name) for name in names}}
+
+
+def with_word_starts(tokens: tf.Tensor, word_starts: tf.Tensor) -> tf.Tensor:
+    """Return ids and whether they begin a word, `(tokens,)` both, as one int32 each: 2 · id, and 1 more at a start."""
+    return 2 * tokens + tf.cast(word_starts, tf.int32)
 
 
 def _ranges(starts: list[tf.Tensor], lengths: list[tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor]:

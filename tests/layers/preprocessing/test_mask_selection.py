@@ -46,7 +46,7 @@ def test_how_many_words_are_looked_at_first_changes_nothing(monkeypatch):
     words = find_words(candidates, tf.constant(rng.random((200, WIDTH)) < 0.4))
     limits = tf.constant(rng.integers(1, 13, (200, 1)), tf.int32)
     expected = select_words(scores, candidates, words, limits, 12)
-    monkeypatch.setattr(mask_selection, "MORE_WORDS", 4 - 2 * 12)  # four words do not fill every row: all are looked at
+    monkeypatch.setattr(mask_selection, "MORE_WORDS", 4 - 12)  # four words do not fill every row: all are looked at
     np.testing.assert_array_equal(select_words(scores, candidates, words, limits, 12), expected)
     monkeypatch.setattr(mask_selection, "NARROW", 1)  # wide rows
     np.testing.assert_array_equal(tf.function(select_words)(scores, candidates, words, limits, 12), expected)

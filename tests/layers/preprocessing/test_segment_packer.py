@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from keras_mlm.errors import InputError
-from keras_mlm.layers.preprocessing.segment_packer import SegmentPacker
+from keras_mlm.layers.preprocessing.segment_packer import SegmentPacker, with_word_starts
 
 LENGTH = 12
 PACKER = SegmentPacker(LENGTH, start_value=2, end_value=3)
@@ -52,9 +52,10 @@ def test_one_segment_is_packed_like_its_span(segments, draw):
         tf.ragged.constant(segments, tf.int32, ragged_rank=1), tf.ragged.constant(starts, tf.bool, ragged_rank=1)
     )
     lengths = np.array([len(segment) for segment in segments], np.int32)
+    tokens = tf.constant([*PACKER.special_ids, *itertools.chain(*segments)], tf.int32)
     spans = PACKER.pack_spans(
-        tf.constant([*PACKER.special_ids, *itertools.chain(*segments)], tf.int32),
-        tf.constant([*PACKER.special_word_starts, *itertools.chain(*starts)], tf.bool),
+        tokens,
+        with_word_starts(tokens, tf.constant([*PACKER.special_word_starts, *itertools.chain(*starts)], tf.bool)),
         (tf.constant(np.cumsum(lengths) - lengths + 3, tf.int32), tf.constant(lengths)),
     )
     assert packed.keys() == spans.keys()
@@ -98,9 +99,10 @@ def test_several_texts_share_a_row_like_the_loop(rows, draw):
     texts = [text for row in rows for text in row]
     starts = [[draw.random() < 0.5 for _ in text] for text in texts]
     lengths = np.array([len(text) for text in texts], np.int32)
+    tokens = tf.constant([*PACKER.special_ids, *itertools.chain(*texts)], tf.int32)
     packed = PACKER.pack_rows(
-        tf.constant([*PACKER.special_ids, *itertools.chain(*texts)], tf.int32),
-        tf.constant([*PACKER.special_word_starts, *itertools.chain(*starts)], tf.bool),
+        tokens,
+        with_word_starts(tokens, tf.constant([*PACKER.special_word_starts, *itertools.chain(*starts)], tf.bool)),
         tf.constant(np.cumsum(lengths) - lengths + 3, tf.int32),
         tf.constant(lengths),
         tf.constant(np.cumsum([0, *map(len, rows)]), tf.int32),
