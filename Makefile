@@ -39,8 +39,9 @@ environment: .venv/installed  ## install the package into .venv
 quickstart: environment  ## text in, BERT out: MINUTES=4, TEXT="a.txt folder/", FRESH=1
 	@$(BIN)/python recipes/quickstart.py --minutes $(MINUTES) $(if $(TEXT),--text $(TEXT)) $(if $(FRESH),--fresh)
 
+# Most of a test is tracing, which takes one core: two processes take a file each.
 test: .venv/installed-test  ## the tests
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest -m "not slow" --numprocesses 2 --dist loadfile
 
 # A browser is no Python package: where it may not be installed, the tests that need it say that they did not run.
 test-slow: .venv/installed-test-slow  ## the tests that take minutes
