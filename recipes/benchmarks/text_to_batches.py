@@ -1,6 +1,9 @@
-"""How fast text becomes masked batches, beside keras_hub's BertMaskedLMPreprocessor: one thread each."""
+"""How fast text becomes masked batches, beside Hugging Face's collator and keras_hub: one thread each."""
 
 import itertools
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import side_by_side
@@ -18,10 +21,12 @@ def text_to_batches(
     batches: int = 300,
     rounds: int = 5,
 ) -> None:
-    """Compare tokenizer, packer and mask generator with keras_hub's BertMaskedLMPreprocessor on batches of strings.
+    """Compare tokenizer, packer and mask generator with others on batches of strings.
 
-    Both map the same batches of documents, one a row, in a tf.data pipeline, with one vocabulary trained on them.
-    Rounds alternate; the ratio is the median over rounds. Tokens are counted as they stand in our rows.
+    All get the same batches of documents, one a row, with one vocabulary trained on them: this package and keras_hub's
+    BertMaskedLMPreprocessor in a tf.data pipeline, Hugging Face's fast tokenizer and DataCollatorForLanguageModeling,
+    which makes NumPy arrays, in a loop; it needs transformers (the extra test-slow). Rounds alternate; the ratio is the
+    median over rounds. Tokens are counted as they stand in our rows.
 
     Args:
         json: File to write the rows to.
@@ -70,6 +75,7 @@ def text_to_batches(
     inputs = tf.data.Dataset.from_tensor_slices((tf.range(rows), texts)).batch(batch_size).cache()
     tokens = sum(int(tf.reduce_sum(tf.cast(batch["padding_mask"], tf.int32))) for batch in inputs.map(ours))
     passes = {
+        "Hugging Face": collator_pass(vocabulary, texts, length, batch_size),
         "keras_hub": side_by_side.whole_pass(inputs.map(theirs)),
         "keras_mlm": side_by_side.whole_pass(inputs.map(ours)),
     }
@@ -80,6 +86,29 @@ def text_to_batches(
         megabytes=sum(len(string.encode()) for string in texts) / 1e6,
         json_file=json,
     )
+
+
+def collator_pass(vocabulary: list[str], texts: list[str], length: int, batch_size: int) -> Callable[[], int]:
+    """Return a function that makes the batches with Hugging Face's fast tokenizer and its collator."""
+    from transformers import BertTokenizerFast, DataCollatorForLanguageModeling
+
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder, "vocab.txt").write_text("\n".join(vocabulary) + "\n", encoding="utf-8")
+        tokenizer = BertTokenizerFast.from_pretrained(folder)
+    collate = DataCollatorForLanguageModeling(tokenizer, mlm_probability=0.15, return_tensors="np")
+
+    def make() -> int:
+        batches = 0
+        for begin in range(0, len(texts), batch_size):
+            encoded = tokenizer(
+                texts[begin : begin + batch_size], truncation=True, max_length=length, padding="max_length",
+                return_special_tokens_mask=True,
+            )  # fmt: skip
+            rows = [{name: values[row] for name, values in encoded.items()} for row in range(batch_size)]
+            batches += bool(len(collate(rows)["input_ids"]))
+        return batches
+
+    return make
 
 
 if __name__ == "__main__":
