@@ -19,7 +19,7 @@ def answer_section(record: RunRecord, *, samples: bool) -> list[Element]:
     def add(name: str, make: Callable[[], Element | None]) -> None:
         try:
             part = make() if answers.get(name) else None
-        except (ValueError, TypeError, IndexError, KeyError, AttributeError):
+        except (ValueError, TypeError, OverflowError, IndexError, KeyError, AttributeError):
             record.notes.append(f"answers.json: {name} is damaged and left out")
             return
         if part is not None:

@@ -1,5 +1,6 @@
 """What a run came to, what it learned from, how it was set and started, and what it left."""
 
+import math
 from typing import Any
 from urllib.parse import quote
 
@@ -58,7 +59,7 @@ def result_section(record: RunRecord) -> Element:
         return element("p", "The final evaluation comes at the end of the training.", class_="quiet")
     parts: list[Any] = []
     compared = [(title, float(metrics[name]), colour) for name, title, colour in _YARDSTICKS
-                if isinstance(metrics.get(name), int | float) and metrics[name] > 0]  # fmt: skip
+                if isinstance(metrics.get(name), int | float) and 0 < metrics[name] < math.inf]  # fmt: skip
     if len(compared) > 1:
         longest = max(value for _, value, _ in compared)
         bars = [

@@ -34,6 +34,8 @@ def shown(value: Any) -> str:
 
 def clock(seconds: float) -> str:
     """Return a length of time, as `48 s`, `12 min 5 s` or `3 h 20 min`."""
+    if not math.isfinite(seconds):
+        return str(seconds)
     whole = round(seconds)
     if whole < 60:
         return f"{seconds:.0f} s"

@@ -149,7 +149,7 @@ def _samples(path: str, notes: list[str]) -> list[dict[str, Any]]:
         try:
             if line:
                 lines.append(_sample(json.loads(line)))
-        except (ValueError, KeyError, TypeError, RecursionError):
+        except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
             notes.append(f"samples.jsonl line {number} is damaged and left out")
     return sorted(lines, key=lambda line: line["step"])
 

@@ -1,11 +1,12 @@
 import json
+import math
 import re
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
 import tensorflow as tf
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from keras_mlm import command_line
@@ -173,6 +174,8 @@ PLAIN = st.recursive(
 
 @settings(max_examples=60)
 @given(text=st.text(max_size=30), more=PLAIN)
+@example(text="", more=math.nan)
+@example(text="", more=math.inf)
 def test_no_content_breaks_the_page(tmp_path_factory, text, more):
     folder = tmp_path_factory.mktemp("any")
     write_json(folder / "config.json", {"class": more, "model": {text: more}})
@@ -189,6 +192,15 @@ def test_no_content_breaks_the_page(tmp_path_factory, text, more):
     write_json(folder / "run/answers.json", {"classes": [text, more], "confusion": more, "table": more, "errors": more})
     (folder / "run/samples.jsonl").write_text(sample_line(5, text, text, [text]) + "\n" + json.dumps(more))
     checked(write_report(str(folder)))
+
+
+def test_numbers_that_are_none_are_shown_as_what_they_are(folder):
+    figures = json.loads((folder / "metrics.json").read_text())
+    write_json(folder / "metrics.json", {**figures, "perplexity": math.inf, "seconds": math.nan})
+    with open(folder / "run/samples.jsonl", "a") as file:
+        file.write('\n{"step": Infinity, "samples": []}')
+    page = checked(write_report(str(folder)))
+    assert "inf" in page.text and "nan" in page.text and "samples.jsonl line" in page.text
 
 
 @pytest.mark.parametrize("damage", ["", "{", "[]", "\x00\xff", '{"a":'])
