@@ -1,7 +1,6 @@
 """Documents that are read more than once, in numbered files of bounded size."""
 
 import hashlib
-from collections.abc import Callable, Iterator
 
 import tensorflow as tf
 
@@ -25,8 +24,8 @@ class DocumentSpool:
         spool = DocumentSpool("data/news/.partial")
         spool.append(17, ["A sentence.", "Another."], "news.txt, line 1")
         spool.close()
-        for fingerprint, lines in spool.read():
-            print(fingerprint, lines)
+        for split in spool.splits:
+            print(list(split.read()))
         ```
     """
 
@@ -73,15 +72,3 @@ class DocumentSpool:
             )
         )
         self._open, self._bytes = [], 0
-
-    def read(self, wanted: Callable[[int], bool] | None = None) -> Iterator[tuple[int, list[str]]]:
-        """Yield fingerprints and lines of all splits in order.
-
-        Args:
-            wanted: callable that tells by its fingerprint whether a document is read. Defaults to `None`, all are.
-
-        Returns:
-            Iterator of `(fingerprint, lines)`.
-        """
-        for split in self.splits:
-            yield from split.read(wanted)

@@ -20,7 +20,7 @@ AXES: dict[str, list[Any]] = {
     "vocabulary_size": [8000, 16000, 30522, 64000],
     "preset": ["tiny", "mini", "small", "medium", "base"],
 }
-MASKED = 0.15
+MASKED_PERCENT = 15
 
 
 def scaling(
@@ -56,7 +56,7 @@ def scaling(
         layers, hidden, heads = PRESETS[cell["preset"]]
         shape = {
             **{name: cell[name] for name in ("batch_size", "length", "vocabulary_size")},
-            "predictions": -(-int(100 * MASKED) * cell["length"] // 100), "num_layers": layers, "hidden_dim": hidden,
+            "predictions": -(-MASKED_PERCENT * cell["length"] // 100), "num_layers": layers, "hidden_dim": hidden,
             "num_heads": heads, "steps": steps,
         }  # fmt: skip
         with in_a_process(train_step._side, side, shape) as take:
@@ -76,7 +76,7 @@ def scaling(
 
 
 def draw(side: str, rows: list[dict[str, Any]], path: str) -> None:
-    """Draw tokens a second along every axis that has two cells or more."""
+    """Draw tokens a second along every axis."""
     import matplotlib
 
     matplotlib.use("Agg")
@@ -86,7 +86,8 @@ def draw(side: str, rows: list[dict[str, Any]], path: str) -> None:
     for place, (axis, values) in zip(places, AXES.items(), strict=True):
         found = [(value, row_of({"side": side, **BASE, axis: value}, rows)) for value in values]
         points = [(str(value), row["tokens_per_second"]) for value, row in found if row]
-        place.plot(*zip(*points, strict=True), marker="o") if points else None
+        if points:
+            place.plot(*zip(*points, strict=True), marker="o")
         place.set(title=axis.replace("_", " "), ylabel="tokens a second")
         place.set_yscale("log")
         place.grid(alpha=0.3, which="both")

@@ -1,6 +1,7 @@
 """Writes small corpora of records in which a token's id tells its document."""
 
 import hashlib
+from pathlib import Path
 
 import numpy as np
 
@@ -9,6 +10,11 @@ from keras_mlm.data.shard_writer import ShardWriter
 from keras_mlm.data.token_record import TokenRecord
 
 IDS_A_DOCUMENT = 40
+
+
+def digests(folder):
+    """The SHA-256 of every file of a folder, by name."""
+    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(Path(folder).iterdir())}
 
 
 def write_corpus(folder, training, validation, *, shard_bytes=1500, record_tokens=90):

@@ -1,11 +1,10 @@
 import errno
-import hashlib
 import itertools
 import json
-from pathlib import Path
 
 import pytest
 import tensorflow as tf
+from record_corpus import digests
 
 from keras_mlm.data import prepare_corpus as module
 from keras_mlm.data import word_counter
@@ -17,10 +16,6 @@ from keras_mlm.data.prepare_corpus import prepare_corpus
 from keras_mlm.data.token_record import read_records
 from keras_mlm.errors import InputError, Interrupted, RunError
 from keras_mlm.tokenizers.word_piece_tokenizer import WordPieceTokenizer
-
-
-def digests(folder):
-    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(Path(folder).iterdir())}
 
 
 def texts(folder, split):

@@ -1,15 +1,14 @@
 """A preparation that is split: over processes, over attempts, and over a change of its text."""
 
-import hashlib
 import pickle
 import shutil
 import signal
 import subprocess
 import sys
 import textwrap
-from pathlib import Path
 
 import pytest
+from record_corpus import digests
 
 from keras_mlm.data import document_spool
 from keras_mlm.data.documents import Document
@@ -18,10 +17,6 @@ from keras_mlm.data.shard_writer import ShardWriter
 from keras_mlm.data.split_preparer import SplitPreparer
 from keras_mlm.data.worker_pool import WorkerDied
 from keras_mlm.tokenizers.annotator import Annotator
-
-
-def digests(folder):
-    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(Path(folder).iterdir())}
 
 
 @pytest.fixture

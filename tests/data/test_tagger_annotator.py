@@ -1,11 +1,10 @@
 """A tagger tells words and parts of speech, in this process and in others."""
 
-import hashlib
 import pickle
-from pathlib import Path
 
 import keras
 import pytest
+from record_corpus import digests
 
 from keras_mlm.config import BertConfig
 from keras_mlm.data import document_spool
@@ -31,10 +30,6 @@ def tagger(tmp_path, vocabulary):
     model = BertTokenClassifier(config, ["NOUN", "VERB", "X"], WordPieceTokenizer(vocabulary))
     save_model(model, str(tmp_path / "tagger"))
     return str(tmp_path / "tagger")
-
-
-def digests(folder):
-    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(Path(folder).iterdir())}
 
 
 def test_two_workers_tag_as_one_does(make_documents, tmp_path, monkeypatch, tagger):
