@@ -30,8 +30,17 @@ def fastest_precision(strategy: str = "default", settings: Mapping[str, Any] | N
         return "float32"
     if _has_gpu():  # not each of them multiplies in bfloat16
         return "float32"
+    return "mixed_bfloat16" if cpu_has_bfloat16() else "float32"
+
+
+def cpu_has_bfloat16() -> bool:
+    """Return whether the CPU multiplies in bfloat16, as far as Linux says.
+
+    Returns:
+        bool.
+    """
     flags = CPU_INFO.read_text(encoding="utf-8", errors="replace").split() if CPU_INFO.exists() else []
-    return "mixed_bfloat16" if BFLOAT16_FLAGS.intersection(flags) else "float32"
+    return bool(BFLOAT16_FLAGS.intersection(flags))
 
 
 def compiles_whole_step(precision: str, replicas: int = 1) -> bool:

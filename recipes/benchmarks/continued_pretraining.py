@@ -1,11 +1,10 @@
 """What going on from public weights is worth: the same architecture, text, vocabulary and minutes, from random ones."""
 
 import json
-import time
 from pathlib import Path
 from typing import Any
 
-from side_by_side import keep_rows, kept_rows, row_of, run_recipe
+from campaign import cell_folder, kept_rows, row_of, run_cells, run_recipe
 
 from keras_mlm import command_line
 
@@ -48,25 +47,26 @@ def continued_pretraining(
         seed: Of everything random.
         work: Folder for the data and the models.
     """
-    rows = kept_rows(results)
     data, random_model = f"{work}/data", f"{work}/random-{seed}"
     run_recipe("prepare_corpus", init=init, text=text, output=data)
-    for start, rate in (("continued", continued_rate), ("random", random_rate)):
-        cell = {"start": start, "learning_rate": rate, "minutes": minutes, "length": length, "batch_size": batch_size,
-                "seed": seed}  # fmt: skip
-        if row_of(cell, rows) is not None:
-            continue
-        if start == "random" and not Path(random_model, "config.json").exists():
+    cells = [
+        {"start": start, "learning_rate": rate, "minutes": minutes, "length": length, "batch_size": batch_size,
+         "seed": seed}
+        for start, rate in (("continued", continued_rate), ("random", random_rate))
+    ]  # fmt: skip
+
+    def run(cell: dict[str, Any]) -> dict[str, Any]:
+        random = cell["start"] == "random"
+        if random and not Path(random_model, "config.json").exists():
             _random_twin(init, data, random_model, seed)
-        output = f"{work}/{'-'.join(str(value) for value in cell.values())}"
-        print(f"\n{start}: {minutes:g} minutes of training, then the evaluation", flush=True)
-        run_recipe(
-            "pretrain", init=init if start == "continued" else random_model, data=data, output=output,
-            next_sentence="false", **{name: value for name, value in cell.items() if name != "start"},
-        )  # fmt: skip
-        rows.append({**cell, **_figures(output), "date": time.strftime("%Y-%m-%d")})
-        keep_rows(rows, results)
-    _print_tables([row for row in rows if row["minutes"] == minutes and row["seed"] == seed])
+        output = cell_folder(work, cell)
+        settings = {name: value for name, value in cell.items() if name != "start"}
+        start = random_model if random else init
+        run_recipe("pretrain", init=start, data=data, output=output, next_sentence="false", **settings)
+        return _figures(output)
+
+    run_cells(cells, results, run, minutes=minutes + 1)
+    _print_tables([row for row in (row_of(cell, kept_rows(results)) for cell in cells) if row])
 
 
 def _random_twin(init: str, data: str, folder: str, seed: int) -> None:

@@ -1,11 +1,10 @@
 """What a teacher is worth: a student that learns from it, beside the same student alone, in the same minutes."""
 
 import json
-import time
 from pathlib import Path
 from typing import Any
 
-from side_by_side import keep_rows, kept_rows, row_of, run_recipe
+from campaign import cell_folder, kept_rows, row_of, run_cells, run_recipe
 
 from keras_mlm import command_line
 
@@ -52,7 +51,6 @@ def distillation(
     large = BertConfig.from_dict(read_model_config(teacher)["model"])
     small = student_config(large, student)
     ways = ["alone", *(["copied"] if starting_blocks(small, large) else []), "distilled"]
-    rows = kept_rows(results)
     cells = [
         {"teacher": Path(teacher).name, "student": student, "way": way, "length": length, "batch_size": batch_size,
          "learning_rate": rate, "minutes": minutes, "seed": seed}
@@ -60,11 +58,9 @@ def distillation(
         for rate in learning_rates or [2e-3]
         for way in ways
     ]  # fmt: skip
-    missing = [cell for cell in cells if row_of(cell, rows) is None]
-    for number, cell in enumerate(missing):
-        left = (len(missing) - number) * (minutes + 0.5)
-        print(f"{len(cells) - len(missing) + number + 1} of {len(cells)}: {cell}; {left:.0f} minutes left", flush=True)
-        output = f"{work}/{'-'.join(str(value) for value in cell.values())}"
+
+    def run(cell: dict[str, Any]) -> dict[str, Any]:
+        output = cell_folder(work, cell)
         options = {name: cell[name] for name in ("length", "batch_size", "learning_rate", "minutes", "seed")}
         if cell["way"] == "distilled":
             run_recipe("distill", teacher=teacher, student=student, data=data, output=output, **options)
@@ -75,10 +71,10 @@ def distillation(
                 **options,
             )  # fmt: skip
         metrics = json.loads(Path(output, "metrics.json").read_text())
-        rows.append({**cell, **{name: metrics[name] for name in KEPT if name in metrics},
-                     "date": time.strftime("%Y-%m-%d")})  # fmt: skip
-        keep_rows(rows, results)
-    _print_table([row for row in rows if any(cell.items() <= row.items() for cell in cells)])
+        return {name: metrics[name] for name in KEPT if name in metrics}
+
+    run_cells(cells, results, run, minutes=minutes + 0.5)
+    _print_table([row for row in (row_of(cell, kept_rows(results)) for cell in cells) if row])
 
 
 def _start(teacher: str, student: str, folder: str, seed: int, *, copied: bool) -> str:

@@ -2,10 +2,10 @@
 
 import json
 import math
-import time
 from pathlib import Path
+from typing import Any
 
-from side_by_side import keep_rows, kept_rows, row_of, run_recipe
+from campaign import cell_folder, kept_rows, row_of, run_cells, run_recipe
 
 from keras_mlm import command_line
 
@@ -45,27 +45,26 @@ def half_precision(
     """
     from keras_mlm.text_table import text_table
 
-    rows = kept_rows(results)
     settings = {"preset": preset, "style": style, "steps": steps, "length": length, "batch_size": batch_size}
+    cells = {
+        seed: [{**settings, "seed": seed, "precision": precision} for precision in PRECISIONS] for seed in seeds or [0]
+    }
+
+    def run(cell: dict[str, Any]) -> dict[str, Any]:
+        model = cell_folder(work, cell)
+        run_recipe("pretrain", data=data, output=model, **cell)
+        run_recipe("evaluate", model=model, data=data, length=length)
+        metrics = json.loads(Path(model, "metrics.json").read_text())
+        return {name: metrics[name] for name in KEPT}
+
+    if not only_table:
+        run_cells([cell for pair in cells.values() for cell in pair], results, run)
     lines = []
-    for seed in seeds or [0]:
-        losses = {}
-        for precision in PRECISIONS:
-            cell = {**settings, "seed": seed, "precision": precision}
-            row = row_of(cell, rows)
-            if row is None and not only_table:
-                model = f"{work}/{'-'.join(str(value) for value in cell.values())}"
-                print(cell, flush=True)
-                run_recipe("pretrain", data=data, output=model, **cell)
-                run_recipe("evaluate", model=model, data=data, length=length)
-                metrics = json.loads(Path(model, "metrics.json").read_text())
-                row = {**cell, **{name: metrics[name] for name in KEPT}, "date": time.strftime("%Y-%m-%d")}
-                rows.append(row)
-                keep_rows(rows, results)
-            losses[precision] = None if row is None else math.log(row["perplexity"])
-        half, single = losses.values()
+    for seed, pair in cells.items():
+        rows = [row_of(cell, kept_rows(results)) for cell in pair]
+        half, single = (None if row is None else math.log(row["perplexity"]) for row in rows)
         apart = None if half is None or single is None else f"{100 * (half / single - 1):+.2f} %"
-        lines.append([seed, *(loss if loss is not None else "not run" for loss in losses.values()), apart])
+        lines.append([seed, *("not run" if loss is None else loss for loss in (half, single)), apart])
     print(text_table(["seed", *PRECISIONS, "apart"], lines))
 
 

@@ -2,12 +2,11 @@
 
 import json
 import math
-import time
 from pathlib import Path
 from typing import Any
 
+from campaign import cell_folder, run_cells, run_recipe, table_lines
 from frozen_probe import accuracy_of, probe_of, shuffled
-from side_by_side import keep_rows, kept_rows, row_of, run_recipe
 
 from keras_mlm import command_line
 
@@ -77,37 +76,26 @@ def masking_matters(
     corpora = {name: folder for name, folder in (("english", english), ("chinese", chinese)) if folder}
     if not corpora:
         raise InputError("give --english, --chinese or both")
-    rows = kept_rows(results)
     cells = [
         {"language": language, "way": way, "preset": preset, "style": style, "length": length,
          "batch_size": batch_size, "steps": steps, "seed": seed}
         for seed in seeds or [0] for language in corpora for way in WAYS
     ]  # fmt: skip
     tagged = {language for language, folder in corpora.items() if Manifest.load(folder).pos_tags}
-    missing = [cell for cell in cells if row_of(cell, rows) is None]
-    able = [cell for cell in missing if cell["way"] != "part_of_speech" or cell["language"] in tagged]
-    taken = 0.0
-    for number, cell in enumerate([] if only_table else able):
-        left = f"; {(len(able) - number) * taken / 60:.0f} minutes left" if taken else ""
-        print(f"{number + 1} of {len(able)}: {cell}{left}", flush=True)
-        begun = time.perf_counter()
-        model = f"{work}/{'-'.join(str(value) for value in cell.values())}"
-        data = corpora[cell["language"]]
+
+    def run(cell: dict[str, Any]) -> dict[str, Any]:
+        model, data, language = cell_folder(work, cell), corpora[cell["language"]], cell["language"]
         settings = {name: cell[name] for name in ("preset", "style", "length", "batch_size", "steps", "seed")}
-        way = WAYS[cell["way"]]
-        flags = [name for name, value in way.items() if value is True]
-        run_recipe(
-            "pretrain", data=data, output=model, **settings,
-            **{name: [] if name in flags else value for name, value in way.items()},
-        )  # fmt: skip
+        options = {name: [] if value is True else value for name, value in WAYS[cell["way"]].items()}
+        run_recipe("pretrain", data=data, output=model, **settings, **options)
         run_recipe("evaluate", model=model, data=data, length=length)
         metrics = json.loads(Path(model, "metrics.json").read_text())
-        judged = judge(model, data, cell["language"], labelled, limit)
-        row = {**cell, **{name: metrics[name] for name in KEPT}, **judged, "date": time.strftime("%Y-%m-%d")}
-        rows = [*kept_rows(results), row]
-        keep_rows(rows, results)
-        taken = time.perf_counter() - begun
-    print_table(cells, rows, tagged)
+        return {**{name: metrics[name] for name in KEPT}, **judge(model, data, language, labelled, limit)}
+
+    able = [cell for cell in cells if cell["way"] != "part_of_speech" or cell["language"] in tagged]
+    if not only_table:
+        run_cells(able, results, run)
+    print_tables(cells, results)
 
 
 def judge(model: str, data: str, language: str, labelled: str, limit: int) -> dict[str, float]:
@@ -198,21 +186,14 @@ def part_of(folder: str, split: str) -> str:
     return ""
 
 
-def print_table(cells: list[dict[str, Any]], rows: list[dict[str, Any]], tagged: set[str]) -> None:
+def print_tables(cells: list[dict[str, Any]], results: str) -> None:
     """Print all cells of each language, those that are missing too."""
     from keras_mlm.text_table import text_table
 
     for language in dict.fromkeys(cell["language"] for cell in cells):
-        figures = ["steps", "perplexity", "pseudo_perplexity", *TEXTS[language], *WORDS[language]]
-        lines = []
-        for cell in (cell for cell in cells if cell["language"] == language):
-            row = row_of(cell, rows)
-            why = "not run"
-            if cell["way"] == "part_of_speech" and language not in tagged:
-                why += ": no parts of speech"
-            lines.append([cell["way"], cell["seed"], *([row[name] for name in figures] if row else [why])])
-        filled = [[*line, *[None] * (len(figures) + 2 - len(line))] for line in lines]
-        print(text_table([language, "seed", *figures], filled))
+        figures = ["perplexity", "pseudo_perplexity", *TEXTS[language], *WORDS[language]]
+        some = [cell for cell in cells if cell["language"] == language]
+        print(text_table([*some[0], *figures], table_lines(some, results, figures)))
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from typing import Any
 
 import google_pretraining_data
 import side_by_side
+from campaign import keep_rows
 
 from keras_mlm import command_line
 
@@ -55,7 +56,7 @@ def prepare_gigabyte(
     for row in rows:
         memory = f"{row['peak_pss_megabytes']:>7,} MB at most" if "peak_pss_megabytes" in row else ""
         print(f"{row['name']:34}{row['megabytes']:8.1f} MB {row['megabytes_per_second']:8.2f} MB/s {memory}")
-    side_by_side.keep_rows(rows, json)
+    keep_rows(rows, json)
 
 
 def write_text(text: list[str], folder: Path, size: int) -> str:

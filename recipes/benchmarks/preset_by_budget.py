@@ -1,13 +1,10 @@
 """Which preset learns most within a time budget: one training and one evaluation a cell, kept as they finish."""
 
 import json
-import subprocess
-import sys
-import time
 from pathlib import Path
 from typing import Any
 
-from side_by_side import keep_rows, kept_rows, row_of
+from campaign import cell_folder, kept_rows, run_cells, run_recipe
 
 from keras_mlm import command_line
 
@@ -47,7 +44,6 @@ def preset_by_budget(
         seeds: By default 0 only.
         work: Folder for the models.
     """
-    rows: list[dict[str, Any]] = [{"style": "short_budget", **row} for row in kept_rows(results)]
     cells = [
         {"corpus": Path(folder).name, "style": style, "preset": preset, "length": length, "batch_size": batch_size,
          "learning_rate": rate, "minutes": minutes, "seed": seed}
@@ -59,29 +55,16 @@ def preset_by_budget(
         for folder in data
     ]  # fmt: skip
     folders = {Path(folder).name: folder for folder in data}
-    missing = [cell for cell in cells if row_of(cell, rows) is None]
-    for number, cell in enumerate(missing):
-        left = (len(missing) - number) * (minutes + 1)
-        print(f"{len(cells) - len(missing) + number + 1} of {len(cells)}: {cell}; {left:.0f} minutes left", flush=True)
-        rows.append({**cell, **_run(cell, folders[cell["corpus"]], work)})
-        keep_rows(rows, results)
-    _print_table(rows)
 
+    def run(cell: dict[str, Any]) -> dict[str, Any]:
+        model, corpus = cell_folder(work, cell), folders[cell["corpus"]]
+        run_recipe("pretrain", data=corpus, output=model, **{k: v for k, v in cell.items() if k != "corpus"})
+        run_recipe("evaluate", model=model, data=corpus, length=cell["length"])
+        metrics = json.loads(Path(model, "metrics.json").read_text())
+        return {name: metrics[name] for name in KEPT if name in metrics}
 
-def _run(cell: dict[str, Any], data: str, work: str) -> dict[str, Any]:
-    model = f"{work}/{'-'.join(str(value) for value in cell.values())}"
-    recipes = Path(__file__).parent.parent
-    options = {
-        "data": data, "output": model, "preset": cell["preset"], "style": cell["style"], "minutes": cell["minutes"],
-        "length": cell["length"], "batch-size": cell["batch_size"], "learning-rate": cell["learning_rate"],
-        "seed": cell["seed"],
-    }  # fmt: skip
-    arguments = [part for name, value in options.items() if value is not None for part in (f"--{name}", str(value))]
-    subprocess.run([sys.executable, str(recipes / "pretrain.py"), *arguments], check=True)
-    evaluation = ["--model", model, "--data", data, "--length", str(cell["length"])]
-    subprocess.run([sys.executable, str(recipes / "evaluate.py"), *evaluation], check=True)
-    metrics = json.loads(Path(model, "metrics.json").read_text())
-    return {name: metrics[name] for name in KEPT if name in metrics} | {"date": time.strftime("%Y-%m-%d")}
+    run_cells(cells, results, run, minutes=minutes + 1)
+    _print_table(kept_rows(results))
 
 
 def _print_table(rows: list[dict[str, Any]]) -> None:

@@ -1,12 +1,12 @@
 """How the time of a training step grows with length, rows, vocabulary and size; cell by cell, and a picture of it."""
 
 import statistics
-import time
 from pathlib import Path
 from typing import Any
 
 import train_step
-from side_by_side import alternate_processes, in_a_process, keep_rows, kept_rows, row_of
+from campaign import kept_rows, row_of, run_cells, table_lines
+from side_by_side import alternate_processes, in_a_process
 
 from keras_mlm import command_line
 from keras_mlm.config import PRESETS
@@ -45,14 +45,10 @@ def scaling(
         rounds: Rounds of each cell, of which the median counts.
         only_picture: Whether to run nothing and draw what is there.
     """
-    rows = kept_rows(results)
     cells = [{"side": side, **BASE, axis: value} for axis, values in AXES.items() for value in values]
     cells = [cell for number, cell in enumerate(cells) if cell not in cells[:number]]
-    missing = [] if only_picture else [cell for cell in cells if row_of(cell, rows) is None]
-    begun = time.perf_counter()
-    for number, cell in enumerate(missing):
-        left = (time.perf_counter() - begun) / number * (len(missing) - number) / 60 if number else 0
-        print(f"{number + 1} of {len(missing)}: {cell}; {left:.0f} minutes left", flush=True)
+
+    def run(cell: dict[str, Any]) -> dict[str, Any]:
         layers, hidden, heads = PRESETS[cell["preset"]]
         shape = {
             **{name: cell[name] for name in ("batch_size", "length", "vocabulary_size")},
@@ -62,17 +58,14 @@ def scaling(
         with in_a_process(train_step._side, side, shape) as take:
             answers, seconds = alternate_processes({side: take}, rounds)
         step = statistics.median(seconds[side]) / steps
-        row = {**cell, "milliseconds": round(1000 * step, 1), "megabytes": round(answers[side][1])}
-        row["tokens_per_second"] = round(cell["batch_size"] * cell["length"] / step)
-        rows.append({**row, "date": time.strftime("%Y-%m-%d")})
-        keep_rows(rows, results)
-    shown = [(cell, row_of(cell, rows)) for cell in cells]
-    figures = ("milliseconds", "tokens_per_second", "megabytes")
-    lines = [
-        [*cell.values(), *([row[name] for name in figures] if row else ["not run", None, None])] for cell, row in shown
-    ]
-    print(text_table([*cells[0], *figures], lines))
-    draw(side, rows, picture)
+        speed = round(cell["batch_size"] * cell["length"] / step)
+        return {"milliseconds": round(1000 * step, 1), "megabytes": round(answers[side][1]), "tokens_per_second": speed}
+
+    if not only_picture:
+        run_cells(cells, results, run)
+    figures = ["milliseconds", "tokens_per_second", "megabytes"]
+    print(text_table([*cells[0], *figures], table_lines(cells, results, figures)))
+    draw(side, kept_rows(results), picture)
 
 
 def draw(side: str, rows: list[dict[str, Any]], path: str) -> None:

@@ -1,12 +1,10 @@
-"""What the benchmarks share: one thread each, alternating rounds, recipes as cells, and rows printed and kept."""
+"""What the benchmarks of speed share: one thread or a process each, alternating rounds, and rows printed."""
 
 import contextlib
 import json
 import multiprocessing
 import os
 import statistics
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -102,6 +100,13 @@ def alternate_processes(
     return answers, seconds
 
 
+def peak_megabytes() -> float:
+    """Return what this process held at most: `ru_maxrss` would begin with what its parent held."""
+    status = Path("/proc/self/status")
+    lines = status.read_text().splitlines() if status.exists() else []
+    return next((int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM")), 0.0)
+
+
 def publish(
     seconds: dict[str, list[float]], *, shape: str, tokens: int, megabytes: float | None = None,
     more: dict[str, dict[str, Any]] | None = None, json_file: str | None = None,
@@ -153,37 +158,3 @@ def hugging_face(vocabulary: list[str]) -> Any:
     tokenizer.normalizer = normalizers.BertNormalizer()
     tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
     return tokenizer
-
-
-def run_recipe(name: str, **options: Any) -> None:
-    """Run a recipe in a process of its own. Raises `Interrupted` after Ctrl-C and `RunError` where it failed."""
-    from keras_mlm.errors import Interrupted, RunError
-
-    recipe = Path(__file__).parent.parent / f"{name}.py"
-    arguments: list[str] = []
-    for option, value in options.items():
-        values = [str(entry) for entry in (value if isinstance(value, list) else [value])]
-        option = f"--{option.replace('_', '-')}"
-        arguments += [f"{option}={values[0]}"] if values == ["false"] else [option, *values]
-    code = subprocess.run([sys.executable, str(recipe), *arguments]).returncode
-    if code == Interrupted.exit_code:
-        raise Interrupted("the same command again continues")
-    if code:
-        raise RunError(f"{recipe.name} ended with exit code {code}, its reason is above; the same command continues")
-
-
-def kept_rows(path: str) -> list[dict[str, Any]]:
-    """Return the rows that `keep_rows` wrote; none before it did."""
-    return json.loads(Path(path).read_text()) if Path(path).exists() else []  # type: ignore[no-any-return]
-
-
-def row_of(cell: dict[str, Any], rows: list[dict[str, Any]]) -> dict[str, Any] | None:
-    """Return the row of a cell that is finished, which begins with what the cell is."""
-    return next((row for row in rows if cell.items() <= row.items()), None)
-
-
-def keep_rows(rows: list[dict[str, Any]], path: str) -> None:
-    """Write the rows of the finished cells, so that a process that is killed loses none."""
-    partial = Path(path + ".partial")
-    partial.write_text(json.dumps(rows, indent=1, ensure_ascii=False) + "\n")
-    partial.replace(path)

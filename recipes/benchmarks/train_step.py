@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import side_by_side
+from bars import draw_bars
 from step_peers import hugging_face_model, keras_inputs, random_batch
 
 from keras_mlm import command_line
@@ -18,6 +19,7 @@ from keras_mlm.text_table import text_table
 def train_step(
     *,
     json: str | None = None,
+    picture: str | None = None,
     peers: bool = True,
     preset: str = "mini",
     batch_size: int = 32,
@@ -38,6 +40,7 @@ def train_step(
 
     Args:
         json: File to write the rows to.
+        picture: PNG file to draw the milliseconds into.
         peers: Whether others run beside.
         preset: Size of the model.
         batch_size: Rows a step.
@@ -65,6 +68,7 @@ def train_step(
         loss, memory = answers[name]
         step = statistics.median(times) / steps
         row = {"side": name, "milliseconds": 1000 * step, "least_milliseconds": 1000 * min(times) / steps}
+        row["most_milliseconds"] = 1000 * max(times) / steps
         row |= {"tokens_per_second": round(batch_size * length / step), "megabytes": round(memory)}
         row |= {f"share_of_{precision}": round(flops / step / rate, 3) for precision, rate in peak.items()}
         rows.append({**row, "loss": round(loss, 3)})
@@ -74,12 +78,15 @@ def train_step(
         against = zip(seconds[best["side"]], seconds[row["side"]], strict=True)
         row["times_best_peer"] = round(statistics.median(a / b for a, b in against), 2)
     rates = ", ".join(f"{precision} {rate / 1e9:,.0f} GFLOP/s" for precision, rate in peak.items())
-    print(f"{preset}, {batch_size} x {length}, {predictions} masked, vocabulary {vocabulary_size:,}")
+    title = f"{preset}, {batch_size} x {length}, {predictions} masked, vocabulary {vocabulary_size:,}"
+    print(title)
     print(f"matrix product: {rates}")
     print(f"{side_by_side.THREADS} threads, medians of {rounds} alternating rounds of {steps} steps")
     print(text_table(list(rows[0]), [list(row.values()) for row in rows]))
     if json:
         Path(json).write_text(json_module.dumps({"shape": shape, "peak": peak, "rows": rows}, indent=1) + "\n")
+    if picture:
+        draw_bars({row["side"]: row["milliseconds"] for row in rows}, picture, title=title, label="milliseconds a step")
 
 
 def _yardsticks(shape: dict[str, int]) -> Callable[[], tuple[float, dict[str, float]]]:
@@ -108,14 +115,7 @@ def _side(name: str, shape: dict[str, int]) -> Callable[[], tuple[float, float]]
     """Return a function that takes the steps of a round and returns the last loss and the memory used at most."""
     build, *settings = SIDES[name]
     take = build(shape, random_batch(shape), *settings)
-    return lambda: (float(take()), _peak_megabytes())
-
-
-def _peak_megabytes() -> float:
-    """What this process held at most: `ru_maxrss` would begin with what its parent held."""
-    status = Path("/proc/self/status")
-    lines = status.read_text().splitlines() if status.exists() else []
-    return next((int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM")), 0.0)
+    return lambda: (float(take()), side_by_side.peak_megabytes())
 
 
 def _keras_mlm(shape: dict[str, int], batch: dict[str, Any], style: str, precision: str) -> Callable[[], float]:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import side_by_side
+from bars import draw_bars
 
 from keras_mlm import command_line
 
@@ -15,11 +16,12 @@ SHAPES = ((32, 128), (1, 64))
 PEER = "torch bfloat16 compiled"
 
 
-def serving_latency(
+def inference(
     *,
     json: str | None = None,
+    picture: str | None = None,
     text: list[str] | None = None,
-    work: str = "saved_models/serving_latency",
+    work: str = "saved_models/inference",
     num_layers: int = 6,
     hidden_dim: int = 384,
     vocabulary_size: int = 8000,
@@ -34,6 +36,7 @@ def serving_latency(
 
     Args:
         json: File to write the rows to.
+        picture: PNG file to draw the tokens a second into.
         text: Files and folders of text; by default the docstrings of the installed Python.
         work: Folder for the exports; those of an earlier run are used again.
         num_layers: Encoder blocks.
@@ -54,17 +57,23 @@ def serving_latency(
             started = {name: side_by_side.in_a_process(_side, name, folder, length, lines[:batch]) for name in names}
             sides = {name: stack.enter_context(process) for name, process in started.items()}
             answers, seconds = side_by_side.alternate_processes(sides, rounds)
-        first = answers[names[0]]
+        first = answers[names[0]][0]
         for name, times in seconds.items():
+            vectors, memory = answers[name]
             ratio = statistics.median(a / b for a, b in zip(seconds[PEER], times, strict=True))
+            middle = statistics.median(times)
             rows.append(
-                {"name": name, "shape": f"{batch} x {length}", "milliseconds": 1000 * statistics.median(times),
-                 "least_milliseconds": 1000 * min(times), "times_torch": ratio,
-                 "difference": float(abs(answers[name] - first).max())}
+                {"name": name, "shape": f"{batch} x {length}", "milliseconds": 1000 * middle,
+                 "least_milliseconds": 1000 * min(times), "most_milliseconds": 1000 * max(times),
+                 "tokens_per_second": round(batch * length / middle), "megabytes": round(memory),
+                 "times_torch": round(ratio, 2), "difference": float(abs(vectors - first).max())}
             )  # fmt: skip
-    header = ["side", "shape", "ms", "least", f"x {PEER}", "difference to the first"]
-    print(f"{num_layers} layers x {hidden_dim}, {THREADS} threads, medians of {rounds} alternating rounds")
-    print(text_table(header, [list(row.values()) for row in rows]))
+    title = f"{num_layers} layers x {hidden_dim}, {THREADS} threads, medians of {rounds} alternating rounds"
+    print(title)
+    print(text_table(list(rows[0]), [list(row.values()) for row in rows]))
+    if picture:
+        speeds = {f"{row['name']}, {row['shape']}": row["tokens_per_second"] for row in rows}
+        draw_bars(speeds, picture, title=title, label="tokens a second, text to vector")
     if json:
         with open(json, "w") as file:
             json_module.dump(rows, file, indent=2)
@@ -72,7 +81,8 @@ def serving_latency(
 
 def _side(name: str, folder: str, length: int, texts: list[str]) -> Callable[[], Any]:
     build, *settings = SIDES[name]
-    return build(folder, length, texts, *settings)
+    embed = build(folder, length, texts, *settings)
+    return lambda: (embed(), side_by_side.peak_megabytes())
 
 
 def _long_lines(text: list[str] | None) -> list[str]:
@@ -244,4 +254,4 @@ SIDES: dict[str, tuple[Any, ...]] = {
 
 
 if __name__ == "__main__":
-    command_line.run(serving_latency)
+    command_line.run(inference)

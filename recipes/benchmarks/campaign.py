@@ -1,0 +1,86 @@
+"""What measurement campaigns share: cells of work that are kept as they finish, and recipes run as cells."""
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+
+def run_cells(
+    cells: list[dict[str, Any]],
+    results: str,
+    run: Callable[[dict[str, Any]], dict[str, Any]],
+    *,
+    minutes: float | None = None,
+) -> None:
+    """Run every cell that the results file does not hold, and add its row to the file when it is finished.
+
+    Args:
+        cells: what to run, in this order; a row begins with what its cell is.
+        results: JSON file, which another campaign may add rows to meanwhile.
+        run: runs a cell and returns the figures for its row.
+        minutes: what a cell takes, for the time left; by default the mean of those before it.
+    """
+    missing = [cell for cell in cells if row_of(cell, kept_rows(results)) is None]
+    begun = time.perf_counter()
+    for number, cell in enumerate(missing):
+        each = minutes if minutes is not None else (time.perf_counter() - begun) / max(1, number) / 60
+        left = f"; {(len(missing) - number) * each:.0f} minutes left" if each and (number or minutes) else ""
+        print(f"{len(cells) - len(missing) + number + 1} of {len(cells)}: {cell}{left}", flush=True)
+        row = {**cell, **run(cell), "date": time.strftime("%Y-%m-%d")}
+        keep_rows([*kept_rows(results), row], results)
+
+
+def cell_folder(work: str, cell: dict[str, Any]) -> str:
+    """Return the folder for the model of a cell."""
+    return f"{work}/{'-'.join(str(value) for value in cell.values())}".replace(" ", "_")
+
+
+def table_lines(cells: list[dict[str, Any]], results: str, figures: list[str]) -> list[list[Any]]:
+    """Return a line for each cell: what it is, then its figures; "not run" where there is none."""
+    lines = []
+    for cell in cells:
+        row = row_of(cell, kept_rows(results))
+        found = [row.get(name) for name in figures] if row else ["not run", *[None] * (len(figures) - 1)]
+        lines.append([*cell.values(), *found])
+    return lines
+
+
+def kept_rows(path: str) -> list[dict[str, Any]]:
+    """Return the rows that `keep_rows` wrote; none before it did."""
+    return json.loads(Path(path).read_text()) if Path(path).exists() else []  # type: ignore[no-any-return]
+
+
+def row_of(cell: dict[str, Any], rows: list[dict[str, Any]]) -> dict[str, Any] | None:
+    """Return the row of a cell that is finished."""
+    return next((row for row in rows if cell.items() <= row.items()), None)
+
+
+def keep_rows(rows: list[dict[str, Any]], path: str) -> None:
+    """Write the rows of the finished cells, so that a process that is killed loses none."""
+    partial = Path(path + ".partial")
+    partial.parent.mkdir(parents=True, exist_ok=True)
+    partial.write_text(json.dumps(rows, indent=1, ensure_ascii=False) + "\n")
+    partial.replace(path)
+
+
+def run_recipe(name: str, **options: Any) -> None:
+    """Run a recipe in a process of its own. Raises `Interrupted` after Ctrl-C and `RunError` where it failed."""
+    from keras_mlm.errors import Interrupted, RunError
+
+    recipe = Path(__file__).parent.parent / f"{name}.py"
+    arguments: list[str] = []
+    for option, value in options.items():
+        if value is None:
+            continue
+        values = [str(entry) for entry in (value if isinstance(value, list) else [value])]
+        option = f"--{option.replace('_', '-')}"
+        arguments += [f"{option}={values[0]}"] if values == ["false"] else [option, *values]
+    code = subprocess.run([sys.executable, str(recipe), *arguments]).returncode
+    if code == Interrupted.exit_code:
+        raise Interrupted("the same command again continues")
+    if code:
+        raise RunError(f"{recipe.name} ended with exit code {code}, its reason is above; the same command continues")
