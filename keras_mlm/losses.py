@@ -26,6 +26,41 @@ def cross_entropy_sums(labels: Any, logits: Any, weights: Any) -> tuple[Any, Any
     return ops.sum(weights * cross_entropy), ops.sum(weights)
 
 
+def cross_entropy_with_gradients(labels: Any, logits: Any, weights: Any, whole: Any) -> tuple[Any, list[Any]]:
+    """Return the share of a loss, the sums it is made of, and its gradients, in as few passes as it takes.
+
+    Maximum, sum of exponentials, the label's logit and the loss are float32, whatever the logits are; only the gradient
+    has their type, and no float32 copy of them is ever in memory.
+
+    Args:
+        labels: int tensor `(…)`; anything where the weight is 0.
+        logits: float tensor `(…, classes)`.
+        weights: float tensor `(…)`.
+        whole: float32 scalar, Σ w of the global batch.
+
+    Returns:
+        Tuple of the float32 scalars (share, Σ w · ce, Σ w · [right], Σ w), where the share is that of
+        `weighted_mean_loss` and the others are those of `cross_entropy_sums` and `metrics.accuracy_sums`, and of the
+        list of the gradients of the share: those in the logits, and `None` in the others.
+    """
+    labels = ops.maximum(ops.cast(labels, "int32"), 0)
+    weights = ops.cast(weights, "float32")
+    wide = ops.cast(logits, "float32")
+    largest = ops.max(wide, axis=-1, keepdims=True)
+    exponentials = ops.exp(wide - largest)
+    sums = ops.sum(exponentials, axis=-1, keepdims=True)
+    label = ops.cast(ops.take_along_axis(logits, ops.expand_dims(labels, -1), axis=-1), "float32")
+    cross_entropy = ops.squeeze(ops.log(sums) + largest - label, -1)
+    ties = ops.sum(ops.cast(wide == largest, "float32"), axis=-1)
+    hits = ops.cast(ops.squeeze(label == largest, -1), "float32") / ties
+    scale = ops.expand_dims(ops.divide_no_nan(weights, whole), -1)
+    is_label = ops.expand_dims(labels, -1) == ops.arange(logits.shape[-1], dtype="int32")
+    gradient = exponentials * (scale / sums) - ops.where(is_label, scale, 0.0)
+    total = ops.sum(weights * cross_entropy)
+    outputs = weighted_mean_loss(total, whole), total, ops.sum(weights * hits), ops.sum(weights)
+    return outputs, [None, ops.cast(gradient, logits.dtype), None, None]
+
+
 def binary_cross_entropy_sums(labels: Any, logits: Any, weights: Any) -> tuple[Any, Any]:
     """Return Σ w · ce and Σ w of rows whose classes are told one by one, as `cross_entropy_sums` does.
 

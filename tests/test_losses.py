@@ -1,7 +1,15 @@
 import numpy as np
+import pytest
 import tensorflow as tf
 
-from keras_mlm.losses import cosine_distance_sums, cross_entropy_sums, divergence_sums, weighted_mean_loss
+from keras_mlm.losses import (
+    cosine_distance_sums,
+    cross_entropy_sums,
+    cross_entropy_with_gradients,
+    divergence_sums,
+    weighted_mean_loss,
+)
+from keras_mlm.metrics import accuracy_sums
 
 GENERATOR = np.random.default_rng(0)
 LABELS = GENERATOR.integers(0, 7, (4, 3)).astype("int32")
@@ -44,6 +52,32 @@ def test_no_weight_at_all_gives_zero():
 def test_half_precision_logits_are_summed_in_float32():
     total, _ = cross_entropy_sums(LABELS, tf.cast(LOGITS, "bfloat16"), WEIGHTS)
     assert total.dtype == tf.float32
+
+
+@pytest.mark.parametrize("whole", [6.0, 20.0, 0.0])
+def test_gradients_written_out_are_those_of_the_formula(whole):
+    logits, labels = LOGITS.copy(), LABELS.copy()
+    logits[0, 0, :2] = 9.0  # two largest, one of them the label's
+    labels[0, 0], labels[0, 2] = 1, -100
+    (share, total, hits, weight), gradients = cross_entropy_with_gradients(labels, logits, WEIGHTS, tf.constant(whole))
+    expected = tf.constant(logits)
+    with tf.GradientTape() as tape:
+        tape.watch(expected)
+        plain_total, plain_weight = cross_entropy_sums(np.maximum(labels, 0), expected, WEIGHTS)
+        plain_share = weighted_mean_loss(plain_total, whole)
+    np.testing.assert_allclose([share, total, weight], [plain_share, plain_total, plain_weight], rtol=1e-6)
+    np.testing.assert_allclose(hits, accuracy_sums(labels, logits, WEIGHTS)[0], rtol=1e-6)
+    assert hits % 1 == 0.5 and [gradient is None for gradient in gradients] == [True, False, True, True]
+    np.testing.assert_allclose(gradients[1], tape.gradient(plain_share, expected), rtol=1e-5, atol=1e-8)
+
+
+def test_half_precision_logits_have_gradients_of_their_type_and_a_loss_of_their_values():
+    logits = tf.cast(LOGITS, "bfloat16")
+    outputs, gradients = cross_entropy_with_gradients(LABELS, logits, WEIGHTS, tf.constant(6.0))
+    exact, wanted = cross_entropy_with_gradients(LABELS, tf.cast(logits, "float32"), WEIGHTS, tf.constant(6.0))
+    assert gradients[1].dtype == tf.bfloat16
+    np.testing.assert_allclose(outputs, exact, rtol=1e-6)
+    np.testing.assert_allclose(tf.cast(gradients[1], "float32"), wanted[1], rtol=5e-3, atol=1e-6)
 
 
 def test_divergence_is_that_of_softened_distributions_and_teaches_the_student_only():

@@ -10,7 +10,7 @@ from keras_mlm.layers.modeling.fused_run import fused_loss
 from keras_mlm.layers.modeling.masked_lm_head import MaskedLMHead
 from keras_mlm.layers.modeling.next_sentence_head import NextSentenceHead
 from keras_mlm.layers.modeling.replicas import check_strategy, global_sum, replicas_of
-from keras_mlm.losses import cross_entropy_sums, weighted_mean_loss
+from keras_mlm.losses import cross_entropy_sums, cross_entropy_with_gradients, weighted_mean_loss
 from keras_mlm.metrics import GlobalMean, accuracy_sums, global_means
 from keras_mlm.models.backbone_adapter import BackboneAdapter
 from keras_mlm.models.bert_backbone import BertBackbone
@@ -190,11 +190,12 @@ class BertPretrainer(TextMethods, TrainingStep, keras.Model):
         """
         loss: Any = 0.0
         for name in self.objectives:
-            total, hits, weight = fused_loss(_sums, y[name], y_pred[name], sample_weight[name])
+            tensors = y[name], y_pred[name], sample_weight[name], weights[name]
+            share, total, hits, weight = fused_loss(_sums, *tensors, with_gradients=cross_entropy_with_gradients)
             # Here, and not in compute_metrics, so that the logits are read once.
-            self.loss_means[name].update_state(ops.stop_gradient(total), weight)
+            self.loss_means[name].update_state(total, weight)
             self.accuracy_means[name].update_state(hits, weight)
-            loss = loss + weighted_mean_loss(total, weights[name])
+            loss = loss + share
         return loss
 
     def compute_loss(
@@ -226,8 +227,8 @@ class BertPretrainer(TextMethods, TrainingStep, keras.Model):
         return cls(BertConfig.from_dict(config["config"]), name=config["name"])
 
 
-def _sums(labels: Any, logits: Any, weights: Any) -> tuple[Any, Any, Any]:
-    """Return Σ w · ce, Σ w · [right] and Σ w."""
+def _sums(labels: Any, logits: Any, weights: Any, whole: Any) -> tuple[Any, Any, Any, Any]:
+    """Return the share of the loss of a global batch whose Σ w is `whole`, and Σ w · ce, Σ w · [right] and Σ w."""
     total, weight = cross_entropy_sums(labels, logits, weights)
     hits, _ = accuracy_sums(labels, logits, weights)
-    return total, ops.stop_gradient(hits), weight
+    return weighted_mean_loss(total, whole), ops.stop_gradient(total), ops.stop_gradient(hits), weight

@@ -4,8 +4,7 @@ import keras
 from keras import ops
 
 from keras_mlm.layers.modeling.dropout import Dropout
-from keras_mlm.layers.modeling.fused_run import fused_run
-from keras_mlm.layers.modeling.gelu import ACTIVATIONS
+from keras_mlm.layers.modeling.gelu import activated
 from keras_mlm.layers.modeling.layer_norm import normalised, sum_and_normalised
 from keras_mlm.layers.modeling.multi_head_attention import MultiHeadAttention
 from keras_mlm.layers.modeling.states_at import states_at
@@ -157,7 +156,7 @@ class EncoderBlock(keras.layers.Layer):
         # As in the attention, the products are of rows of tokens.
         length = ops.shape(x)[1]
         forward = self.intermediate_dense(ops.reshape(normal, (-1, self.hidden_dim)))
-        forward = fused_run(_activated, forward, activation=self.activation, gated=self.gated)
+        forward = activated(forward, self.activation, gated=self.gated)
         forward = ops.reshape(self.output_dense(forward), (-1, length, self.hidden_dim))
         if self.output_dropout is not None:
             forward = self.output_dropout(forward, training=training)
@@ -184,12 +183,3 @@ class EncoderBlock(keras.layers.Layer):
             "gated": self.gated,
             "biases": self.biases,
         }
-
-
-def _activated(x: Any, *, activation: str, gated: bool) -> Any:
-    """Return the activation of all columns; gated, that of the first half times the second."""
-    wide = ops.cast(x, "float32")
-    if not gated:
-        return ops.cast(ACTIVATIONS[activation](wide), x.dtype)
-    wide, gate = ops.split(wide, 2, axis=-1)
-    return ops.cast(ACTIVATIONS[activation](wide) * gate, x.dtype)

@@ -4,6 +4,8 @@ from typing import Any
 import keras
 from keras import ops
 
+from keras_mlm.layers.modeling.fused_run import fused_run
+
 
 def gelu(x: Any) -> Any:
     """Return the exact Gaussian error linear unit, 0.5 · x · (1 + erf(x / √2)), of every element.
@@ -40,6 +42,28 @@ def gelu_tanh(x: Any) -> Any:
         Tensor of the same shape.
     """
     return keras.activations.gelu(x, approximate=True)
+
+
+def activated(x: Any, activation: str, *, gated: bool = False) -> Any:
+    """Return the activation of all columns; gated, that of the first half times the second.
+
+    Args:
+        x: float tensor `(…, width)`.
+        activation: str, a name in `ACTIVATIONS`.
+        gated: bool. Defaults to `False`.
+
+    Returns:
+        Tensor `(…, width)`, or `(…, width / 2)` where gated, of the type of `x`; computed in float32.
+    """
+    return fused_run(_activated, x, activation=activation, gated=gated)
+
+
+def _activated(x: Any, *, activation: str, gated: bool) -> Any:
+    wide = ops.cast(x, "float32")
+    if not gated:
+        return ops.cast(ACTIVATIONS[activation](wide), x.dtype)
+    wide, gate = ops.split(wide, 2, axis=-1)
+    return ops.cast(ACTIVATIONS[activation](wide) * gate, x.dtype)
 
 
 ACTIVATIONS = {"gelu": gelu, "gelu_tanh": gelu_tanh}

@@ -4,6 +4,7 @@ import keras
 from keras import ops
 
 from keras_mlm.layers.modeling.fused_run import fused_run
+from keras_mlm.layers.modeling.sums import column_sums, row_means
 
 
 def normalised(x: Any, norm: keras.layers.LayerNormalization) -> Any:
@@ -26,7 +27,7 @@ def normalised(x: Any, norm: keras.layers.LayerNormalization) -> Any:
     References:
         - [Layer normalization](https://arxiv.org/abs/1607.06450)
     """
-    return fused_run(_normalised, x, norm.gamma, norm.beta, epsilon=norm.epsilon)
+    return fused_run(_normalised, x, norm.gamma, norm.beta, epsilon=norm.epsilon, gradient=_gradients)
 
 
 def sum_and_normalised(x: Any, more: Any, norm: keras.layers.LayerNormalization) -> tuple[Any, Any]:
@@ -40,18 +41,46 @@ def sum_and_normalised(x: Any, more: Any, norm: keras.layers.LayerNormalization)
     Returns:
         Two tensors of the shape and type of `x`.
     """
-    return fused_run(_sum_and_normalised, x, more, norm.gamma, norm.beta, epsilon=norm.epsilon)
+    constants = {"epsilon": norm.epsilon, "gradient": _gradients_of_sum}
+    return fused_run(_sum_and_normalised, x, more, norm.gamma, norm.beta, **constants)
 
 
 def _normalised(x: Any, gamma: Any, beta: Any, *, epsilon: float) -> Any:
-    # Sums over a row need float32 in mixed precision.
-    wide = ops.cast(x, "float32")
-    centred = wide - ops.mean(wide, axis=-1, keepdims=True)
-    scale = ops.rsqrt(ops.mean(ops.square(centred), axis=-1, keepdims=True) + epsilon)
-    normal = centred * scale * ops.cast(gamma, "float32")
+    normal, _ = _standardised(x, epsilon)
+    normal = normal * ops.cast(gamma, "float32")
     return ops.cast(normal if beta is None else normal + ops.cast(beta, "float32"), x.dtype)
+
+
+def _standardised(x: Any, epsilon: float) -> tuple[Any, Any]:
+    """Return rows of mean 0 and variance 1, and what they were multiplied by."""
+    wide = ops.cast(x, "float32")  # sums over a row need it in mixed precision
+    centred = wide - row_means(wide)
+    scale = ops.rsqrt(row_means(ops.square(centred)) + epsilon)
+    return centred * scale, scale
+
+
+def _gradients(tensors: Any, outputs: Any, gradient: Any, *, epsilon: float) -> list[Any]:
+    """Return the gradients of `_normalised` in x, gamma and beta."""
+    x, gamma, beta = tensors
+    normal, scale = _standardised(x, epsilon)
+    gradient = ops.cast(gradient, "float32")
+    inner = gradient * ops.cast(gamma, "float32")
+    # The parts of it along a row of ones and along the row itself change nothing that is normalised.
+    of_x = scale * (inner - row_means(inner) - normal * row_means(inner * normal))
+    of_gamma = ops.cast(column_sums(gradient * normal), gamma.dtype)
+    of_beta = None if beta is None else ops.cast(column_sums(gradient), beta.dtype)
+    return [ops.cast(of_x, x.dtype), of_gamma, of_beta]
 
 
 def _sum_and_normalised(x: Any, more: Any, gamma: Any, beta: Any, *, epsilon: float) -> tuple[Any, Any]:
     total = ops.cast(x, "float32") + ops.cast(more, "float32")
     return ops.cast(total, x.dtype), ops.cast(_normalised(total, gamma, beta, epsilon=epsilon), x.dtype)
+
+
+def _gradients_of_sum(tensors: Any, outputs: Any, gradients: Any, *, epsilon: float) -> list[Any]:
+    """Return the gradients of `_sum_and_normalised` in both summands, gamma and beta."""
+    x, more, gamma, beta = tensors
+    total = ops.cast(x, "float32") + ops.cast(more, "float32")
+    of_norm, of_gamma, of_beta = _gradients([total, gamma, beta], None, gradients[1], epsilon=epsilon)
+    of_total = ops.cast(gradients[0], "float32") + of_norm
+    return [ops.cast(of_total, x.dtype), ops.cast(of_total, more.dtype), of_gamma, of_beta]

@@ -3,7 +3,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from keras_mlm.layers.modeling.gelu import ACTIVATIONS
+from keras_mlm.layers.modeling.gelu import activated
 from keras_mlm.layers.modeling.layer_norm import normalised
 from keras_mlm.layers.modeling.states_at import states_at
 from keras_mlm.layers.modeling.transposed_product import transposed_product
@@ -88,7 +88,7 @@ class MaskedLMHead(keras.layers.Layer):
         states = sequence_output if mask_positions is None else states_at(sequence_output, mask_positions)
         predictions = ops.shape(states)[1]
         x = ops.reshape(states, (-1, self.hidden_dim))
-        x = normalised(ACTIVATIONS[self.activation](self.dense(x)), self.norm)
+        x = normalised(activated(self.dense(x), self.activation), self.norm)
         output_embeddings = token_embeddings if self.output_embeddings is None else self.output_embeddings
         logits = transposed_product(x, output_embeddings) + self.output_bias
         return ops.reshape(logits, (-1, predictions, self.vocabulary_size))

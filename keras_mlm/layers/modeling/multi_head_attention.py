@@ -9,6 +9,7 @@ from keras_mlm.layers.modeling.fused_attention import fused_attention, has_fused
 from keras_mlm.layers.modeling.fused_run import fused_run
 from keras_mlm.layers.modeling.rotary_positions import rotary_angles, rotate
 from keras_mlm.layers.modeling.states_at import states_at
+from keras_mlm.layers.modeling.sums import row_sums
 from keras_mlm.layers.modeling.transposed_product import transposed_product
 
 # Added to the score of a padded key. exp(-1e9) is exactly 0 in float32, and a row that is all padding stays finite.
@@ -114,7 +115,7 @@ class MultiHeadAttention(keras.layers.Layer):
             mask = states_at(attention_mask, query_positions)
         # The scores that are returned are float32; those that weigh need no more digits than the values.
         kept = "float32" if return_attention_scores else self.compute_dtype
-        scores = fused_run(_softmax, scores, mask, dtype=kept)
+        scores = fused_run(_softmax, scores, mask, dtype=kept, gradient=_softmax_gradients)
         weights = ops.cast(scores, self.compute_dtype)
         if self.dropout is not None:
             weights = self.dropout(weights, training=training)
@@ -190,3 +191,10 @@ def _softmax(scores: Any, mask: Any, *, dtype: str) -> Any:
         queries = 1 if len(mask.shape) == 2 else ops.shape(scores)[2]
         scores = scores + ops.reshape(bias, (-1, 1, queries, ops.shape(scores)[3]))
     return ops.cast(ops.softmax(scores, axis=-1), dtype)
+
+
+def _softmax_gradients(tensors: Any, weights: Any, gradient: Any, *, dtype: str) -> list[Any]:
+    """Return the gradients of `_softmax` in the scores and, none, in the mask."""
+    weights, gradient = ops.cast(weights, "float32"), ops.cast(gradient, "float32")
+    of_scores = weights * (gradient - row_sums(weights * gradient))
+    return [ops.cast(of_scores, tensors[0].dtype), None]

@@ -1,7 +1,9 @@
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
+from keras_mlm.layers.modeling.fused_run import compiled_runs
 from keras_mlm.layers.modeling.multi_head_attention import MultiHeadAttention
 
 BATCH, LENGTH, HEADS, HEAD_DIM = 2, 5, 2, 4
@@ -109,3 +111,22 @@ def test_config_round_trip():
     np.testing.assert_array_equal(copy(hidden_states()), layer(hidden_states()))
     assert copy.get_config() == layer.get_config()
     assert keras.saving.get_registered_name(MultiHeadAttention) == "keras_mlm>MultiHeadAttention"
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_gradients_of_the_scores_that_are_written_out_are_those_of_the_formula(packed):
+    layer, upstream = make(), tf.constant(hidden_states(3))
+    padding = np.arange(LENGTH) < np.array([[5], [3]])
+    masks = {"attention_mask": padding[:, None, :] & (np.tri(LENGTH, dtype=bool)[None])} if packed else {}
+    masks = masks or {"padding_mask": padding}
+
+    def step(compiled):
+        x = tf.constant(hidden_states())
+        with compiled_runs(compiled), tf.GradientTape() as tape:
+            tape.watch(x)
+            loss = tf.reduce_sum(upstream * layer(x, **masks))
+        return loss, *tape.gradient(loss, [x, *(weight.value for weight in layer.trainable_variables)])
+
+    plain, compiled = (tf.function(step)(compiled) for compiled in (False, True))
+    for one, other in zip(plain, compiled, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-5)

@@ -1,0 +1,57 @@
+"""Sums along one side of a matrix, in what XLA compiles for a CPU written as products with ones.
+
+There a product takes a third to a quarter of the time that the same sum takes, and adds up in float32 as well.
+"""
+
+from typing import Any
+
+from keras import ops
+
+from keras_mlm.layers.modeling.fused_run import inside_fused_run
+
+
+def row_means(x: Any) -> Any:
+    """Return the mean along the last axis.
+
+    Args:
+        x: float32 tensor `(…, width)`.
+
+    Returns:
+        Tensor `(…, 1)`.
+
+    Example:
+        ```python
+        row_means(keras.ops.ones((2, 3)))  # [[1.0], [1.0]]
+        ```
+    """
+    return row_sums(x) / x.shape[-1] if inside_fused_run() else ops.mean(x, axis=-1, keepdims=True)
+
+
+def row_sums(x: Any) -> Any:
+    """Return the sum along the last axis.
+
+    Args:
+        x: float32 tensor `(…, width)`.
+
+    Returns:
+        Tensor `(…, 1)`.
+    """
+    if not inside_fused_run():
+        return ops.sum(x, axis=-1, keepdims=True)
+    sums = ops.matmul(ops.reshape(x, (-1, x.shape[-1])), ops.ones((x.shape[-1], 1), x.dtype))
+    return ops.reshape(sums, (*ops.shape(x)[:-1], 1))
+
+
+def column_sums(x: Any) -> Any:
+    """Return the sum along all axes but the last.
+
+    Args:
+        x: float32 tensor `(…, width)`.
+
+    Returns:
+        Tensor `(width,)`.
+    """
+    rows = ops.reshape(x, (-1, x.shape[-1]))
+    if not inside_fused_run():
+        return ops.sum(rows, axis=0)
+    return ops.reshape(ops.matmul(ops.ones((1, ops.shape(rows)[0]), x.dtype), rows), (-1,))
