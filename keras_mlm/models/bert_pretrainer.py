@@ -191,7 +191,7 @@ class BertPretrainer(TextMethods, TrainingStep, keras.Model):
         loss: Any = 0.0
         for name in self.objectives:
             tensors = y[name], y_pred[name], sample_weight[name], weights[name]
-            share, total, hits, weight = fused_loss(_sums, *tensors, with_gradients=cross_entropy_with_gradients)
+            share, total, hits, weight = fused_loss(_sums, cross_entropy_with_gradients, *tensors)
             # Here, and not in compute_metrics, so that the logits are read once.
             self.loss_means[name].update_state(total, weight)
             self.accuracy_means[name].update_state(hits, weight)

@@ -5,7 +5,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from keras_mlm.layers.modeling.fused_run import compiled_runs
+from keras_mlm.layers.modeling.fused_run import compiled_runs, one_piece
 from keras_mlm.layers.modeling.replicas import global_sum, replicas_of
 from keras_mlm.models.keras_repairs import apply_reduced_gradients, repair_logs_of_workers
 
@@ -29,7 +29,7 @@ class TensorFlowStep:
     def train_step(self: Any, data: Any) -> dict[str, Any]:
         """Take one step on this replica's rows."""
         x, y, sample_weight = self.unpacked(data)
-        with compiled_runs(self.compiles_runs):
+        with compiled_runs(self.compiles_runs), one_piece(self.is_one_piece):
             weights = self.global_weights(sample_weight)
             if self.micro_batches == 1:
                 loss, gradients = self._gradients_of(x, y, sample_weight, weights)
@@ -52,10 +52,19 @@ class TensorFlowStep:
         """
         return self.compute_dtype == "bfloat16" and not self.jit_compile and replicas_of(self) == 1
 
+    @property
+    def is_one_piece(self: Any) -> bool:
+        """Whether XLA compiles a step as a whole for a CPU, in float32.
+
+        In float16 the gradients of the logits have to be those of the loss that is scaled, lest they are 0.
+        """
+        on_gpu = bool(tf.config.list_physical_devices("GPU"))
+        return self.compute_dtype == "float32" and bool(self.jit_compile) and not on_gpu
+
     def _apply(self: Any, gradients: list[Any]) -> Any:
         """Update the weights and return the norm of the gradients."""
         optimizer, clip = self.optimizer, self.optimizer.global_clipnorm
-        if self.compiles_runs and clip:
+        if (self.compiles_runs or self.is_one_piece) and clip:
             # As the optimizer would, but for how the squares are summed up: XLA takes five times as long for that.
             norm = tf.sqrt(tf.add_n([squared_norm(gradient) for gradient in gradients]))
             scale = clip * tf.minimum(1.0 / norm, 1.0 / clip) + (norm - norm)  # NaN where the norm is not finite

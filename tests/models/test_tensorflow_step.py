@@ -10,6 +10,7 @@ SHAPES = ((30, 4), (4, 5), (7,))
 
 class Step(TensorFlowStep):
     compiles_runs = True  # as in half precision
+    is_one_piece = False
 
     def __init__(self, clip):
         random = np.random.default_rng(0)

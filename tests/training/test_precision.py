@@ -33,14 +33,14 @@ STYLES = ["classic", "short_budget", "modern"]
 
 
 @functools.cache
-def one_step(style, policy, *, micro_batches=1):
+def one_step(style, policy, *, micro_batches=1, jit_compile=False):
     """Return the loss, accuracy and gradients (by SGD of rate 1) of one step on the same rows."""
     keras.utils.set_random_seed(0)
     keras.config.set_dtype_policy(policy)
     try:
         config = BertConfig.from_preset("tiny", style=style, vocabulary_size=300, dropout=0.0, next_sentence=False)
         model = BertPretrainer(config)
-        model.compile(keras.optimizers.SGD(1.0), micro_batches=micro_batches)
+        model.compile(keras.optimizers.SGD(1.0), micro_batches=micro_batches, jit_compile=jit_compile)
         before = model.get_weights()
         random = np.random.default_rng(3)
         ids = random.integers(5, 300, (8, 16)).astype("int32")
@@ -77,6 +77,16 @@ def test_a_step_in_bfloat16_has_the_gradients_of_one_in_float32(style):
     assert half_logs["loss"][0] == pytest.approx(logs["loss"][0], rel=2e-3)
     assert half_logs["gradient_norm"][0] == pytest.approx(logs["gradient_norm"][0], rel=2e-2)
     assert alike(wanted, found) > 20
+
+
+@pytest.mark.parametrize("style", ["classic", "modern"])
+def test_a_step_that_is_compiled_as_a_whole_has_the_same_gradients(style):
+    logs, wanted, _ = one_step(style, "float32")
+    whole_logs, found, _ = one_step(style, "float32", jit_compile=True)
+    for name in logs:
+        assert whole_logs[name][0] == pytest.approx(logs[name][0], rel=1e-5)
+    for name, one in wanted.items():
+        np.testing.assert_allclose(found[name], one, atol=1e-5 * max(1e-2, np.abs(one).max()), err_msg=name)
 
 
 def test_micro_batches_in_bfloat16():

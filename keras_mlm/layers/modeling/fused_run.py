@@ -28,8 +28,23 @@ def compiled_runs(compiled: bool) -> Iterator[None]:
         _COMPILED.reset(token)
 
 
-def inside_fused_run() -> bool:
-    """Return whether what is traced now is one of the pieces that XLA compiles for a CPU."""
+@contextlib.contextmanager
+def one_piece(compiled: bool = True) -> Iterator[None]:
+    """Say that XLA compiles all that is traced inside for a CPU, in one piece, whatever runs it is made of.
+
+    Args:
+        compiled: bool, `False` changes nothing. Defaults to `True`.
+    """
+    token = _INSIDE.set(compiled or _INSIDE.get())
+    try:
+        with compiled_runs(_COMPILED.get() and not compiled):
+            yield
+    finally:
+        _INSIDE.reset(token)
+
+
+def in_one_piece() -> bool:
+    """Return whether what is traced now is, or is part of, a piece that XLA compiles for a CPU."""
     return _INSIDE.get()
 
 
@@ -58,127 +73,121 @@ def fused_run(
         fused_run(gelu, keras.random.normal((4, 8)))
         ```
     """
-    if not _COMPILED.get():
+    compiled = _COMPILED.get()
+    if not compiled and (gradient is None or not _INSIDE.get()):
         return function(*tensors, **constants)
     given = tuple(tensor is not None for tensor in tensors)
-    run = _compiled(function, gradient, given, tuple(sorted(constants.items())))
+    run = _run(function, gradient, given, tuple(sorted(constants.items())), compiled)
     return run(*(tensor for tensor in tensors if tensor is not None))
 
 
-def fused_loss(function: Callable[..., Any], *tensors: Any, with_gradients: Callable[..., Any] | None = None) -> Any:
+def fused_loss(function: Callable[..., Any], with_gradients: Callable[..., Any], *tensors: Any) -> Any:
     """Return `function(*tensors)` as `fused_run` does, for a loss: its gradients are computed on the way there.
 
     Args:
         function: as for `fused_run`. The first of its outputs, a scalar, has gradients, the others have none.
-        *tensors: tensors.
         with_gradients: function that takes the tensors and returns the outputs, and the gradients of the first of them
-            in all floating tensors, `None` where nobody wants them. Defaults to `None`, differentiation.
+            in all tensors, `None` where there is none or nobody wants it.
+        *tensors: tensors.
 
     Returns:
         Tuple of tensors.
 
     Example:
         ```python
-        total, weight = fused_loss(lambda x: (keras.ops.sum(x * x), keras.ops.sum(x)), keras.random.normal((4, 8)))
+        square = lambda x: (keras.ops.sum(x * x), keras.ops.sum(x))
+        total, weight = fused_loss(square, lambda x: (square(x), [2.0 * x]), keras.random.normal((4, 8)))
         ```
     """
-    return _compiled_loss(function, with_gradients)(*tensors) if _COMPILED.get() else function(*tensors)
+    compiled = _COMPILED.get()
+    if not compiled and not _INSIDE.get():
+        return function(*tensors)
+    return _loss(with_gradients, compiled)(*tensors)
 
 
 @functools.lru_cache(maxsize=256)
-def _compiled(
+def _run(
     function: Callable[..., Any], gradient: Callable[..., Any] | None, given: tuple[bool, ...],
-    constants: tuple[Any, ...],
+    constants: tuple[Any, ...], compiled: bool,
 ) -> Any:  # fmt: skip
     import tensorflow as tf
     from keras import ops
 
     def all_of(tensors: Any) -> list[Any]:
         left = iter(tensors)
-        return [next(left) if there else None for there in given]
+        return [next(left) if is_given else None for is_given in given]
 
     def forward(*tensors: Any) -> Any:
-        with _one_piece():
+        with one_piece():
             return function(*all_of(tensors), **dict(constants))
 
     def backward(tensors: Any, outputs: Any, gradients: Any) -> Any:
         if gradient is None:
-            return _and_gradients(forward, tensors, gradients)[1]
-        with _one_piece():
+            return _gradients(forward, tensors, gradients)
+        with one_piece():
             found = gradient(all_of(tensors), outputs, gradients, **dict(constants))
-        return [one for one, there in zip(found, given, strict=True) if there]
+        return [one for one, is_given in zip(found, given, strict=True) if is_given]
 
-    compiled_forward = tf.function(forward, jit_compile=True, autograph=False)
-    compiled_backward = tf.function(backward, jit_compile=True, autograph=False)
+    there, back = (_compiled(one) if compiled else one for one in (forward, backward))
 
     @tf.custom_gradient
     def run(*tensors: Any) -> Any:
-        outputs = compiled_forward(*tensors)
+        outputs = there(*tensors)
 
         def gradients_of(*gradients: Any) -> Any:
             kept = None if gradient is None else outputs
-            return compiled_backward(tensors, kept, gradients if isinstance(outputs, tuple) else gradients[0])
+            return back(tensors, kept, gradients if isinstance(outputs, tuple) else gradients[0])
 
         return outputs, gradients_of
 
     return lambda *tensors: run(*map(ops.convert_to_tensor, tensors))
 
 
-@contextlib.contextmanager
-def _one_piece() -> Iterator[None]:
-    """What is traced inside is one piece, whatever runs it is made of."""
-    token = _INSIDE.set(True)
-    try:
-        with compiled_runs(False):
-            yield
-    finally:
-        _INSIDE.reset(token)
-
-
 @functools.lru_cache(maxsize=256)
-def _compiled_loss(function: Callable[..., Any], with_gradients: Callable[..., Any] | None) -> Any:
+def _loss(with_gradients: Callable[..., Any], compiled: bool) -> Any:
     import tensorflow as tf
     from keras import ops
 
     found_for: list[bool] = []  # which tensors have gradients, as the trace of `forward` finds
 
     def forward(*tensors: Any) -> Any:
-        with _one_piece():
-            if with_gradients is None:
-                outputs, gradients = _and_gradients(function, tensors, first_only=True)
-            else:
-                outputs, gradients = with_gradients(*tensors)
+        with one_piece():
+            outputs, gradients = with_gradients(*tensors)
         found_for[:] = [gradient is not None for gradient in gradients]
         return outputs, [gradient for gradient in gradients if gradient is not None]
 
     def scaled(gradients: Any, factor: Any) -> Any:
         return [gradient * ops.cast(factor, gradient.dtype) for gradient in gradients]
 
-    compiled_forward = tf.function(forward, jit_compile=True, autograph=False)
-    compiled_scaled = tf.function(scaled, jit_compile=True, autograph=False)
+    there, back = (_compiled(one) if compiled else one for one in (forward, scaled))
 
     @tf.custom_gradient
     def run(*tensors: Any) -> Any:
-        outputs, found = compiled_forward(*tensors)
+        outputs, found = there(*tensors)
 
         def gradient(factor: Any, *_: Any) -> Any:
             # As a rule the loss is what is differentiated: then there is no pass over gradients as large as the logits.
-            left = iter(tf.cond(tf.equal(factor, 1.0), lambda: list(found), lambda: compiled_scaled(found, factor)))
-            return [next(left) if there else None for there in found_for]
+            left = iter(tf.cond(tf.equal(factor, 1.0), lambda: list(found), lambda: back(found, factor)))
+            return [next(left) if has_one else None for has_one in found_for]
 
         return outputs, gradient
 
     return lambda *tensors: run(*map(ops.convert_to_tensor, tensors))
 
 
-def _and_gradients(function: Callable[..., Any], tensors: Any, gradients: Any = None, first_only: bool = False) -> Any:
-    """Return the outputs of a function and the gradients of what is floating among its tensors, `None` for the rest."""
+def _compiled(function: Callable[..., Any]) -> Any:
+    import tensorflow as tf
+
+    return tf.function(function, jit_compile=True, autograph=False)
+
+
+def _gradients(function: Callable[..., Any], tensors: Any, gradients: Any) -> list[Any]:
+    """Return the gradients of what is floating among the tensors of a function, `None` for the rest."""
     import tensorflow as tf
 
     with tf.GradientTape() as tape:
         inputs = [tensor for tensor in tensors if tensor.dtype.is_floating]
         tape.watch(inputs)
         outputs = function(*tensors)
-    wanted = outputs[0] if first_only else outputs
-    found = iter(tape.gradient(wanted, inputs, gradients, unconnected_gradients=tf.UnconnectedGradients.ZERO))
-    return outputs, [next(found) if tensor.dtype.is_floating else None for tensor in tensors]
+    found = iter(tape.gradient(outputs, inputs, gradients, unconnected_gradients=tf.UnconnectedGradients.ZERO))
+    return [next(found) if tensor.dtype.is_floating else None for tensor in tensors]

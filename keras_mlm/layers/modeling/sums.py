@@ -7,7 +7,7 @@ from typing import Any
 
 from keras import ops
 
-from keras_mlm.layers.modeling.fused_run import inside_fused_run
+from keras_mlm.layers.modeling.fused_run import in_one_piece
 
 
 def row_means(x: Any) -> Any:
@@ -24,7 +24,7 @@ def row_means(x: Any) -> Any:
         row_means(keras.ops.ones((2, 3)))  # [[1.0], [1.0]]
         ```
     """
-    return row_sums(x) / x.shape[-1] if inside_fused_run() else ops.mean(x, axis=-1, keepdims=True)
+    return row_sums(x) / x.shape[-1] if in_one_piece() else ops.mean(x, axis=-1, keepdims=True)
 
 
 def row_sums(x: Any) -> Any:
@@ -36,7 +36,7 @@ def row_sums(x: Any) -> Any:
     Returns:
         Tensor `(…, 1)`.
     """
-    if not inside_fused_run():
+    if not in_one_piece():
         return ops.sum(x, axis=-1, keepdims=True)
     sums = ops.matmul(ops.reshape(x, (-1, x.shape[-1])), ops.ones((x.shape[-1], 1), x.dtype))
     return ops.reshape(sums, (*ops.shape(x)[:-1], 1))
@@ -52,6 +52,6 @@ def column_sums(x: Any) -> Any:
         Tensor `(width,)`.
     """
     rows = ops.reshape(x, (-1, x.shape[-1]))
-    if not inside_fused_run():
+    if not in_one_piece():
         return ops.sum(rows, axis=0)
     return ops.reshape(ops.matmul(ops.ones((1, ops.shape(rows)[0]), x.dtype), rows), (-1,))

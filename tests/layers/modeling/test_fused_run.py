@@ -82,16 +82,23 @@ def loss_and_hits(logits, labels, weights):
     return ops.sum(weights * ops.sum(wide**2, axis=-1)), ops.sum(ops.cast(labels, "float32"))
 
 
+def loss_hits_and_gradients(logits, labels, weights):
+    wide = ops.cast(logits, "float32")
+    of_logits = 2.0 * ops.expand_dims(weights, -1) * wide
+    return loss_and_hits(logits, labels, weights), [ops.cast(of_logits, logits.dtype), None, ops.sum(wide**2, axis=-1)]
+
+
+@pytest.mark.parametrize("factor", [1.0, 1 / 3])
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
-def test_a_loss_whose_gradients_are_computed_on_the_way_there(dtype):
+def test_a_loss_whose_gradients_are_computed_on_the_way_there(dtype, factor):
     logits = tf.cast(np.random.default_rng(0).normal(size=(3, 4)), dtype)
     labels, weights = tf.constant([1, 0, 1]), tf.constant([1.0, 0.0, 2.0])
 
     def step(compiled):
         with compiled_runs(compiled), tf.GradientTape() as tape:
             tape.watch([logits, weights])
-            total, hits = fused_loss(loss_and_hits, logits, labels, weights)
-            loss = total / 3.0
+            total, hits = fused_loss(loss_and_hits, loss_hits_and_gradients, logits, labels, weights)
+            loss = total * factor
         return total, hits, *tape.gradient(loss, [logits, weights])
 
     for plain, compiled in zip(tf.function(step)(False), tf.function(step)(True), strict=True):
