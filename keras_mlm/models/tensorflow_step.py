@@ -58,8 +58,8 @@ class TensorFlowStep:
 
         In float16 the gradients of the logits have to be those of the loss that is scaled, lest they are 0.
         """
-        on_gpu = bool(tf.config.list_physical_devices("GPU"))
-        return self.compute_dtype == "float32" and bool(self.jit_compile) and not on_gpu
+        compiled = bool(self.jit_compile) and not self.run_eagerly
+        return self.compute_dtype == "float32" and compiled and not tf.config.list_physical_devices("GPU")
 
     def _apply(self: Any, gradients: list[Any]) -> Any:
         """Update the weights and return the norm of the gradients."""

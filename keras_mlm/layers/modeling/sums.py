@@ -24,7 +24,9 @@ def row_means(x: Any) -> Any:
         row_means(keras.ops.ones((2, 3)))  # [[1.0], [1.0]]
         ```
     """
-    return row_sums(x) / x.shape[-1] if in_one_piece() else ops.mean(x, axis=-1, keepdims=True)
+    if not in_one_piece():
+        return ops.mean(x, axis=-1, keepdims=True)
+    return row_sums(x) / ops.cast(ops.shape(x)[-1], x.dtype)
 
 
 def row_sums(x: Any) -> Any:
@@ -38,8 +40,8 @@ def row_sums(x: Any) -> Any:
     """
     if not in_one_piece():
         return ops.sum(x, axis=-1, keepdims=True)
-    sums = ops.matmul(ops.reshape(x, (-1, x.shape[-1])), ops.ones((x.shape[-1], 1), x.dtype))
-    return ops.reshape(sums, (*ops.shape(x)[:-1], 1))
+    *rows, width = ops.shape(x)  # the width of scores is a length, which need not be known
+    return ops.reshape(ops.matmul(ops.reshape(x, (-1, width)), ops.ones((width, 1), x.dtype)), (*rows, 1))
 
 
 def column_sums(x: Any) -> Any:
@@ -51,7 +53,7 @@ def column_sums(x: Any) -> Any:
     Returns:
         Tensor `(width,)`.
     """
-    rows = ops.reshape(x, (-1, x.shape[-1]))
+    rows = ops.reshape(x, (-1, ops.shape(x)[-1]))
     if not in_one_piece():
         return ops.sum(rows, axis=0)
     return ops.reshape(ops.matmul(ops.ones((1, ops.shape(rows)[0]), x.dtype), rows), (-1,))
