@@ -4,7 +4,8 @@ import pytest
 import tensorflow as tf
 from keras import ops
 
-from keras_mlm.layers.modeling.fused_run import compiled_runs, fused_loss, fused_run
+from keras_mlm.layers.modeling.fused_run import compiled_runs, fused_loss, fused_run, one_piece
+from keras_mlm.layers.modeling.sums import column_sums, row_means, row_sums
 from keras_mlm.layers.modeling.transposed_product import transposed_product
 
 
@@ -75,6 +76,20 @@ def test_transposed_product_and_its_gradients():
     np.testing.assert_allclose(gradients[0], np.broadcast_to(y.numpy().sum(1, keepdims=True), (2, 3, 5)), rtol=1e-5)
     np.testing.assert_allclose(gradients[1], np.broadcast_to(x.numpy().sum(1, keepdims=True), (2, 4, 5)), rtol=1e-5)
     assert keras.backend.backend() == "tensorflow"
+
+
+def test_sums_in_one_piece_are_the_sums_also_where_no_size_is_known():
+    x = tf.constant(np.random.default_rng(0).normal(size=(2, 3, 5)), "float32")
+
+    @tf.function(jit_compile=True, input_signature=[tf.TensorSpec((None, None, None))])
+    def sums(x):
+        with one_piece():
+            return row_sums(x), row_means(x), column_sums(x)
+
+    rows, means, columns = sums(x)
+    np.testing.assert_allclose(rows, np.sum(x, axis=-1, keepdims=True), rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(means, np.mean(x, axis=-1, keepdims=True), rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(columns, np.sum(x, axis=(0, 1)), rtol=1e-5, atol=1e-6)
 
 
 def loss_and_hits(logits, labels, weights):
