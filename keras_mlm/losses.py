@@ -9,6 +9,8 @@ from typing import Any
 
 from keras import ops
 
+from keras_mlm.layers.modeling.logits_of import logits_of
+
 
 def cross_entropy_sums(labels: Any, logits: Any, weights: Any) -> tuple[Any, Any]:
     """Return Σ w · ce and Σ w of this replica's rows, the two numbers a mean over any larger batch is made of.
@@ -49,12 +51,12 @@ def cross_entropy_with_gradients(labels: Any, logits: Any, weights: Any, whole: 
     largest = ops.max(wide, axis=-1, keepdims=True)
     exponentials = ops.exp(wide - largest)
     sums = ops.sum(exponentials, axis=-1, keepdims=True)
-    label = ops.cast(ops.take_along_axis(logits, ops.expand_dims(labels, -1), axis=-1), "float32")
-    cross_entropy = ops.squeeze(ops.log(sums) + largest - label, -1)
+    label = ops.cast(logits_of(labels, logits), "float32")
+    cross_entropy = ops.squeeze(ops.log(sums) + largest, -1) - label
     ties = ops.sum(ops.cast(wide == largest, "float32"), axis=-1)
-    hits = ops.cast(ops.squeeze(label == largest, -1), "float32") / ties
+    hits = ops.cast(label == ops.squeeze(largest, -1), "float32") / ties
     scale = ops.expand_dims(ops.divide_no_nan(weights, whole), -1)
-    is_label = ops.expand_dims(labels, -1) == ops.arange(logits.shape[-1], dtype="int32")
+    is_label = ops.expand_dims(labels, -1) == ops.arange(ops.shape(logits)[-1], dtype="int32")
     gradient = exponentials * (scale / sums) - ops.where(is_label, scale, 0.0)
     total = ops.sum(weights * cross_entropy)
     outputs = weighted_mean_loss(total, whole), total, ops.sum(weights * hits), ops.sum(weights)

@@ -6,6 +6,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from keras_mlm.layers.modeling.logits_of import logits_of
 from keras_mlm.layers.modeling.replicas import global_sum
 
 
@@ -26,9 +27,9 @@ def accuracy_sums(labels: Any, logits: Any, weights: Any) -> tuple[Any, Any]:
     largest = ops.max(logits, axis=-1, keepdims=True)
     # Labels below 0 have no weight, and no logit either.
     labels = ops.maximum(ops.cast(labels, "int32"), 0)
-    label = ops.take_along_axis(logits, ops.expand_dims(labels, -1), axis=-1)
+    label = logits_of(labels, logits)
     ties = ops.sum(ops.cast(logits == largest, "float32"), axis=-1)
-    hits = ops.cast(ops.squeeze(label == largest, -1), "float32") / ties
+    hits = ops.cast(label == ops.squeeze(largest, -1), "float32") / ties
     weights = ops.cast(weights, "float32")
     return ops.sum(weights * hits), ops.sum(weights)
 

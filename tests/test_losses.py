@@ -71,6 +71,23 @@ def test_gradients_written_out_are_those_of_the_formula(whole):
     np.testing.assert_allclose(gradients[1], tape.gradient(plain_share, expected), rtol=1e-5, atol=1e-8)
 
 
+def test_a_step_that_is_compiled_needs_no_known_shapes():
+    @tf.function(
+        jit_compile=True,
+        input_signature=[tf.TensorSpec((None, None), "int32"), tf.TensorSpec((None, None, None)),
+                         tf.TensorSpec((None, None))],
+    )  # fmt: skip
+    def compiled(labels, logits, weights):
+        (share, total, hits, weight), gradients = cross_entropy_with_gradients(labels, logits, weights, 6.0)
+        return share, total, hits, weight, gradients[1], *accuracy_sums(labels, logits, weights)
+
+    *figures, gradient, hits, weight = compiled(LABELS, LOGITS, WEIGHTS)
+    outputs, gradients = cross_entropy_with_gradients(LABELS, LOGITS, WEIGHTS, 6.0)
+    np.testing.assert_allclose(figures, outputs, rtol=1e-5)
+    np.testing.assert_allclose(gradient, gradients[1], rtol=1e-5, atol=1e-7)
+    assert (hits, weight) == (figures[2], figures[3])
+
+
 def test_half_precision_logits_have_gradients_of_their_type_and_a_loss_of_their_values():
     logits = tf.cast(LOGITS, "bfloat16")
     outputs, gradients = cross_entropy_with_gradients(LABELS, logits, WEIGHTS, tf.constant(6.0))
