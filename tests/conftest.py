@@ -7,6 +7,7 @@ import random
 import shutil
 import signal
 import socket
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -29,6 +30,19 @@ def pytest_collection_finish() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 20)
+
+
+@pytest.fixture(autouse=True)
+def float32():
+    """Every test, and what is set up for the next one, begins in float32: recipes take what the machine is fast in."""
+
+    def reset() -> None:
+        if "keras" in sys.modules:
+            sys.modules["keras"].config.set_dtype_policy("float32")
+
+    reset()
+    yield
+    reset()
 
 
 SHARED = Path(__file__).parents[2] / "shared" / "data"
