@@ -9,6 +9,7 @@ from typing import Any
 
 from keras import ops
 
+from keras_mlm.layers.modeling.hits_of import hits_of
 from keras_mlm.layers.modeling.logits_of import logits_of
 
 
@@ -53,13 +54,11 @@ def cross_entropy_with_gradients(labels: Any, logits: Any, weights: Any, whole: 
     sums = ops.sum(exponentials, axis=-1, keepdims=True)
     label = ops.cast(logits_of(labels, logits), "float32")
     cross_entropy = ops.squeeze(ops.log(sums) + largest, -1) - label
-    ties = ops.sum(ops.cast(wide == largest, "float32"), axis=-1)
-    hits = ops.cast(label == ops.squeeze(largest, -1), "float32") / ties
     scale = ops.expand_dims(ops.divide_no_nan(weights, whole), -1)
     is_label = ops.expand_dims(labels, -1) == ops.arange(ops.shape(logits)[-1], dtype="int32")
     gradient = exponentials * (scale / sums) - ops.where(is_label, scale, 0.0)
     total = ops.sum(weights * cross_entropy)
-    outputs = weighted_mean_loss(total, whole), total, ops.sum(weights * hits), ops.sum(weights)
+    outputs = weighted_mean_loss(total, whole), total, ops.sum(weights * hits_of(labels, logits)), ops.sum(weights)
     return outputs, [None, ops.cast(gradient, logits.dtype), None, None]
 
 

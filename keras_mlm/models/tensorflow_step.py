@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from keras_mlm.layers.modeling.fused_run import compiled_runs, one_piece
 from keras_mlm.layers.modeling.replicas import global_sum, replicas_of
+from keras_mlm.layers.modeling.sums import whole_sum
 from keras_mlm.models.keras_repairs import apply_reduced_gradients, repair_logs_of_workers
 
 
@@ -65,19 +66,20 @@ class TensorFlowStep:
     def _apply(self: Any, gradients: list[Any]) -> Any:
         """Update the weights and return the norm of the gradients."""
         optimizer, clip = self.optimizer, self.optimizer.global_clipnorm
-        if (self.compiles_runs or self.is_one_piece) and clip:
-            # As the optimizer would, but for how the squares are summed up: XLA takes five times as long for that.
-            norm = tf.sqrt(tf.add_n([squared_norm(gradient) for gradient in gradients]))
-            scale = clip * tf.minimum(1.0 / norm, 1.0 / clip) + (norm - norm)  # NaN where the norm is not finite
-            optimizer.global_clipnorm = None
-            try:
-                optimizer.apply([gradient * scale for gradient in gradients], self.trainable_variables)
-            finally:
-                optimizer.global_clipnorm = clip
+        compiled = self.compiles_runs or self.is_one_piece
+        with one_piece(compiled):
+            norm = tf.sqrt(tf.add_n([whole_sum(tf.square(gradient)) for gradient in gradients]))
+        if not compiled or not clip:
+            norm = norm / tf.cast(optimizer.scale_loss(tf.constant(1.0)), norm.dtype)  # before it changes the scale
+            optimizer.apply(gradients, self.trainable_variables)
             return norm
-        norm = tf.sqrt(tf.add_n([tf.reduce_sum(tf.square(gradient)) for gradient in gradients]))
-        norm = norm / tf.cast(optimizer.scale_loss(tf.constant(1.0)), norm.dtype)
-        optimizer.apply(gradients, self.trainable_variables)
+        # As the optimizer would, which would take the norm again, and five times as long for it.
+        scale = clip * tf.minimum(1.0 / norm, 1.0 / clip) + (norm - norm)  # NaN where the norm is not finite
+        optimizer.global_clipnorm = None
+        try:
+            optimizer.apply([gradient * scale for gradient in gradients], self.trainable_variables)
+        finally:
+            optimizer.global_clipnorm = clip
         return norm
 
     def unpacked(self, data: Any) -> tuple[Any, Any, Any]:
@@ -143,12 +145,6 @@ class TensorFlowStep:
         if self.optimizer is not None and not self.optimizer.built:
             with self.distribute_strategy.scope():
                 self.optimizer.build(self.trainable_variables)
-
-
-def squared_norm(tensor: Any) -> Any:
-    """Return Σ x² of a tensor, of a matrix by way of a product with ones."""
-    squares = tf.square(tensor)
-    return tf.reduce_sum(tf.matmul(squares, tf.ones((tensor.shape[1], 1))) if len(tensor.shape) == 2 else squares)
 
 
 def in_parts(tensor: Any, parts: int) -> Any:

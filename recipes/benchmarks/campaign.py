@@ -24,11 +24,11 @@ def run_cells(
         run: runs a cell and returns the figures for its row.
         minutes: what a cell takes, for the time left; by default the mean of those before it.
     """
-    missing = [cell for cell in cells if row_of(cell, kept_rows(results)) is None]
+    missing = [cell for cell, row in zip(cells, rows_of(cells, results), strict=True) if row is None]
     begun = time.perf_counter()
     for number, cell in enumerate(missing):
-        each = minutes if minutes is not None else (time.perf_counter() - begun) / max(1, number) / 60
-        left = f"; {(len(missing) - number) * each:.0f} minutes left" if each and (number or minutes) else ""
+        each = (time.perf_counter() - begun) / number / 60 if minutes is None and number else minutes
+        left = f"; {(len(missing) - number) * each:.0f} minutes left" if each else ""
         print(f"{len(cells) - len(missing) + number + 1} of {len(cells)}: {cell}{left}", flush=True)
         row = {**cell, **run(cell), "date": time.strftime("%Y-%m-%d")}
         keep_rows([*kept_rows(results), row], results)
@@ -41,12 +41,15 @@ def cell_folder(work: str, cell: dict[str, Any]) -> str:
 
 def table_lines(cells: list[dict[str, Any]], results: str, figures: list[str]) -> list[list[Any]]:
     """Return a line for each cell: what it is, then its figures; "not run" where there is none."""
-    lines = []
-    for cell in cells:
-        row = row_of(cell, kept_rows(results))
-        found = [row.get(name) for name in figures] if row else ["not run", *[None] * (len(figures) - 1)]
-        lines.append([*cell.values(), *found])
-    return lines
+    nothing = ["not run", *[None] * (len(figures) - 1)]
+    rows = zip(cells, rows_of(cells, results), strict=True)
+    return [[*cell.values(), *([row.get(name) for name in figures] if row else nothing)] for cell, row in rows]
+
+
+def rows_of(cells: list[dict[str, Any]], results: str) -> list[dict[str, Any] | None]:
+    """Return the row of each cell, `None` for those that are not finished."""
+    rows = kept_rows(results)
+    return [row_of(cell, rows) for cell in cells]
 
 
 def kept_rows(path: str) -> list[dict[str, Any]]:

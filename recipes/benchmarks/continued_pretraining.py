@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from campaign import cell_folder, kept_rows, row_of, run_cells, run_recipe
+from campaign import cell_folder, rows_of, run_cells, run_recipe
 
 from keras_mlm import command_line
 
@@ -66,7 +66,7 @@ def continued_pretraining(
         return _figures(output)
 
     run_cells(cells, results, run, minutes=minutes + 1)
-    _print_tables([row for row in (row_of(cell, kept_rows(results)) for cell in cells) if row])
+    _print_tables([row for row in rows_of(cells, results) if row])
 
 
 def _random_twin(init: str, data: str, folder: str, seed: int) -> None:

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from campaign import cell_folder, kept_rows, row_of, run_cells, run_recipe
+from campaign import cell_folder, rows_of, run_cells, run_recipe
 
 from keras_mlm import command_line
 
@@ -74,7 +74,7 @@ def distillation(
         return {name: metrics[name] for name in KEPT if name in metrics}
 
     run_cells(cells, results, run, minutes=minutes + 0.5)
-    _print_table([row for row in (row_of(cell, kept_rows(results)) for cell in cells) if row])
+    _print_table([row for row in rows_of(cells, results) if row])
 
 
 def _start(teacher: str, student: str, folder: str, seed: int, *, copied: bool) -> str:

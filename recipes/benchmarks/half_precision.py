@@ -5,7 +5,7 @@ import math
 from pathlib import Path
 from typing import Any
 
-from campaign import cell_folder, kept_rows, row_of, run_cells, run_recipe
+from campaign import cell_folder, rows_of, run_cells, run_recipe
 
 from keras_mlm import command_line
 
@@ -61,8 +61,7 @@ def half_precision(
         run_cells([cell for pair in cells.values() for cell in pair], results, run)
     lines = []
     for seed, pair in cells.items():
-        rows = [row_of(cell, kept_rows(results)) for cell in pair]
-        half, single = (None if row is None else math.log(row["perplexity"]) for row in rows)
+        half, single = (None if row is None else math.log(row["perplexity"]) for row in rows_of(pair, results))
         apart = None if half is None or single is None else f"{100 * (half / single - 1):+.2f} %"
         lines.append([seed, *("not run" if loss is None else loss for loss in (half, single)), apart])
     print(text_table(["seed", *PRECISIONS, "apart"], lines))

@@ -132,39 +132,39 @@ def _train_peer(cell: dict[str, Any], kind: str, mask_rate: float, data: str, wo
 
 def _write_rows(folder: str, data: str, mask_rate: float, cell: dict[str, Any]) -> Callable[[], int]:
     """Write the training rows that a peer may need, and the held-out ones, as arrays; return the vocabulary's size."""
-    import numpy as np
-
-    from keras_mlm.data.manifest import Manifest
     from keras_mlm.data.pretraining_dataset import PretrainingDataset
 
+    training = PretrainingDataset(
+        data, length=cell["length"], batch_size=512, mask_selection_rate=mask_rate, next_sentence=False, packed=True,
+        seed=cell["seed"],
+    )  # fmt: skip
+    batches = training.batches().take(int(ROWS_A_MINUTE * cell["minutes"]) // 512 + 1)
+
     def write() -> int:
-        if not Path(folder, "held_out").exists():
-            training = PretrainingDataset(
-                data, length=cell["length"], batch_size=512, mask_selection_rate=mask_rate, next_sentence=False,
-                packed=True, seed=cell["seed"],
-            )  # fmt: skip
-            batches = int(ROWS_A_MINUTE * cell["minutes"]) // 512 + 1
-            for name, dataset in (
-                ("training", training.batches().take(batches)),
-                ("held_out", _held_out(data, cell["length"]).batches()),
-            ):
-                parts: dict[str, list[Any]] = {}
-                for inputs, labels, weights in dataset.as_numpy_iterator():
-                    found = {
-                        "token_ids": inputs["token_ids"], "padding_mask": inputs["padding_mask"],
-                        "mask_positions": inputs["mask_positions"], "mask_ids": labels["masked_lm"],
-                        "mask_weights": weights["masked_lm"] > 0,
-                    }  # fmt: skip
-                    for key, value in found.items():
-                        parts.setdefault(key, []).append(value if value.dtype == bool else value.astype("uint16"))
-                partial = Path(folder, f"{name}.partial")
-                partial.mkdir(parents=True, exist_ok=True)
-                for key, values in parts.items():
-                    np.save(partial / f"{key}.npy", np.concatenate(values))
-                partial.rename(Path(folder, name))
-        return Manifest.load(data).vocabulary_size
+        _save_arrays(batches, Path(folder, "training"))
+        _save_arrays(_held_out(data, cell["length"]).batches(), Path(folder, "held_out"))
+        return training.manifest.vocabulary_size
 
     return write
+
+
+def _save_arrays(batches: Any, folder: Path) -> None:
+    """Write an array for each part of the rows, unless the folder is there, which is whole when it is."""
+    import numpy as np
+
+    if folder.exists():
+        return
+    parts: dict[str, list[Any]] = {}
+    for inputs, labels, weights in batches.as_numpy_iterator():
+        found = {name: inputs[name] for name in ("token_ids", "padding_mask", "mask_positions")}
+        found |= {"mask_ids": labels["masked_lm"], "mask_weights": weights["masked_lm"] > 0}
+        for name, value in found.items():
+            parts.setdefault(name, []).append(value if value.dtype == bool else value.astype("uint16"))
+    partial = folder.with_suffix(".partial")
+    partial.mkdir(parents=True, exist_ok=True)
+    for name, values in parts.items():
+        np.save(partial / f"{name}.npy", np.concatenate(values))
+    partial.rename(folder)
 
 
 if __name__ == "__main__":

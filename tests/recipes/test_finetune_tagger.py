@@ -65,8 +65,7 @@ def test_what_it_learns_is_kept_and_its_figures_are_those_of_seqeval_on_its_pred
     assert "val_f1" in shown and "the worst first" in shown and "most frequent confusions" in shown
     assert (tmp_path / "entities/confusion.png").read_bytes().startswith(b"\x89PNG")
     metrics = json.loads((tmp_path / "entities/metrics.json").read_text())
-    # Whether a name begins an entity or goes on with one is drawn at random, so 0.62 is about the best there is.
-    assert metrics["test_f1"] > 0.5 and "dev_precision" in metrics
+    assert metrics["test_f1"] > 0.6 and "dev_precision" in metrics
     gold = list(read_tagged_words(str(files / "test.tsv")))
     truth, predicted = ([s.tags for s in read_tagged_words(str(tmp_path / "answers.tsv"), label=n)] for n in "23")
     assert truth == [sentence.tags for sentence in gold]

@@ -1,4 +1,4 @@
-"""Sums along one side of a matrix, in what XLA compiles for a CPU written as products with ones.
+"""Sums of matrices and along their sides, in what XLA compiles for a CPU written as products with ones.
 
 There a product takes a third to a quarter of the time that the same sum takes, and adds up in float32 as well.
 """
@@ -57,3 +57,15 @@ def column_sums(x: Any) -> Any:
     if not in_one_piece():
         return ops.sum(rows, axis=0)
     return ops.reshape(ops.matmul(ops.ones((1, ops.shape(rows)[0]), x.dtype), rows), (-1,))
+
+
+def whole_sum(x: Any) -> Any:
+    """Return the sum of all elements.
+
+    Args:
+        x: float32 tensor `(…, width)`.
+
+    Returns:
+        Scalar.
+    """
+    return ops.sum(row_sums(x) if in_one_piece() else x)
