@@ -94,7 +94,7 @@ def test_two_workers_find_the_same_tokens_hard_as_one_process(data, tmp_path):
     arguments = ["--data", data, "--preset", "tiny", "--style", "modern", "--length", "16", "--batch-size", "8"]
     arguments += ["--steps", "420", "--adaptive-masking", "--precision", "float32"]
     launch = [sys.executable, str(RECIPE.with_name("launch_local.py")), "-n", "2", "--", str(RECIPE)]
-    weights = []
+    found = []
     for command, name in (([*launch, "--strategy", "multi_worker"], "two"), ([sys.executable, str(RECIPE)], "one")):
         command = [*command, *arguments, "--output", str(tmp_path / name)]
         done = subprocess.run(command, capture_output=True, text=True, timeout=300)
@@ -102,10 +102,15 @@ def test_two_workers_find_the_same_tokens_hard_as_one_process(data, tmp_path):
         path = tmp_path / name / "run" / "checkpoints" / "step-00000420.npz"
         arrays, _ = read_checkpoint(str(path))
         assert arrays["more-0002"] == 3, "two blocks have ended, and what they taught is used from the second on"
-        weights.append(np.array([arrays["more-0000"], arrays["more-0001"]]))
+        found.append((np.array([arrays["more-0000"], arrays["more-0001"]]), *arrays["more-0003"].T))
+    (weights, hits, seen), (weights_of_one, hits_of_one, seen_of_one) = found
     # The words of this corpus, the last of the vocabulary: nothing tells which comes next, so most guesses are wrong.
-    assert weights[0].max() < 1 and weights[0][:, -len(WORDS) :].std() > 0
-    np.testing.assert_allclose(weights[0], weights[1], atol=0.02)
+    assert weights.max() < 1 and weights[:, -len(WORDS) :].std() > 0
+    # The same tokens were masked, every one of them. What is guessed of them may differ: sums are added in another order,
+    # and the logits of words that nothing tells apart are nearly equal.
+    np.testing.assert_array_equal(seen, seen_of_one)
+    assert seen.sum() > 10_000 and hits.sum() == pytest.approx(hits_of_one.sum(), rel=0.05)
+    np.testing.assert_allclose(weights, weights_of_one, atol=0.1)
 
 
 @pytest.mark.slow
