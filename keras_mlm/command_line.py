@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
-from keras_mlm.environment import check_environment, quiet_tensorflow
+from keras_mlm.environment import check_environment, keep_freed_memory, quiet_tensorflow
 from keras_mlm.errors import InputError, Interrupted, RunError
 
 logger = logging.getLogger("keras_mlm")
@@ -99,6 +99,7 @@ def _call(
     failed: BaseException
     try:
         check_environment(backend)
+        keep_freed_memory()
         function(*args, **kwargs)
         sys.stdout.flush()
         return 0

@@ -106,8 +106,8 @@ def test_two_workers_find_the_same_tokens_hard_as_one_process(data, tmp_path):
     (weights, hits, seen), (weights_of_one, hits_of_one, seen_of_one) = found
     # The words of this corpus, the last of the vocabulary: nothing tells which comes next, so most guesses are wrong.
     assert weights.max() < 1 and weights[:, -len(WORDS) :].std() > 0
-    # The same tokens were masked, every one of them. What is guessed of them may differ: sums are added in another order,
-    # and the logits of words that nothing tells apart are nearly equal.
+    # The same tokens were masked, every one of them. What is guessed of them may differ: sums are added in another
+    # order, and the logits of words that nothing tells apart are nearly equal.
     np.testing.assert_array_equal(seen, seen_of_one)
     assert seen.sum() > 10_000 and hits.sum() == pytest.approx(hits_of_one.sum(), rel=0.05)
     np.testing.assert_allclose(weights, weights_of_one, atol=0.1)
