@@ -47,7 +47,7 @@ test: .venv/installed-test  ## the tests
 test-slow: .venv/installed-test-slow  ## the tests that take minutes
 	@command -v chromium >/dev/null || test "$$(id -u)" != 0 || ! command -v apt-get >/dev/null || \
 		{ apt-get update -qq && apt-get install -qq --no-install-recommends chromium fonts-noto-cjk; } || true
-	$(BIN)/python -m pytest -m slow
+	$(BIN)/python -m pytest -m slow --numprocesses 2 --dist loadfile
 
 lint: .venv/installed-test  ## ruff and type checks
 	$(BIN)/ruff check .
