@@ -99,7 +99,7 @@ def distill(
     from keras_mlm.training.held_out_curves import HeldOutCurves
     from keras_mlm.training.optimizers import optimizer_from
     from keras_mlm.training.pace import peak_flops
-    from keras_mlm.training.precision import compiles_whole_step
+    from keras_mlm.training.precision import compiles_step
     from keras_mlm.training.progress_line import ProgressLine
     from keras_mlm.training.run_folder import RunFolder
     from keras_mlm.training.training_budget import TrainingBudget
@@ -156,7 +156,7 @@ def distill(
         # As in pretrain.py: without dropout a compiled step is faster, and several replicas do not work with it.
         model.compile(
             optimizer_from(training), micro_batches=micro_batches,
-            jit_compile=compiles_whole_step(precision, devices.num_replicas_in_sync),
+            jit_compile=compiles_step(precision, devices.num_replicas_in_sync),
         )  # fmt: skip
     if workers.is_chief:
         run.begin(settings)

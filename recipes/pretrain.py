@@ -145,7 +145,7 @@ def pretrain(
     from keras_mlm.training.optimizers import optimizer_from
     from keras_mlm.training.pace import peak_flops
     from keras_mlm.training.plan import Plan, fitted_to_budget
-    from keras_mlm.training.precision import compiles_whole_step, fastest_precision
+    from keras_mlm.training.precision import compiles_step, fastest_precision
     from keras_mlm.training.progress_line import ProgressLine
     from keras_mlm.training.run_folder import RunFolder
     from keras_mlm.training.training_budget import TrainingBudget
@@ -225,7 +225,7 @@ def pretrain(
             model.set_weights(initial.get_weights())
         model.compile(
             optimizer=optimizer_from(training), micro_batches=micro_batches, recompute=recompute,
-            jit_compile=compiles_whole_step(training.precision, devices.num_replicas_in_sync),
+            jit_compile=compiles_step(training.precision, devices.num_replicas_in_sync),
         )  # fmt: skip
 
     budget = TrainingBudget(

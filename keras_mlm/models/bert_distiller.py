@@ -7,7 +7,7 @@ import keras
 from keras import ops
 
 from keras_mlm.errors import InputError
-from keras_mlm.layers.modeling.replicas import check_strategy, global_sum
+from keras_mlm.layers.modeling.replicas import global_sum
 from keras_mlm.losses import cosine_distance_sums, divergence_sums, weighted_mean_loss
 from keras_mlm.metrics import GlobalMean, global_means
 from keras_mlm.models.bert_backbone import BertBackbone
@@ -126,10 +126,9 @@ class BertDistiller(TrainingStep, keras.Model):
             **kwargs: `run_eagerly` and others of `keras.Model.compile`.
 
         Raises:
-            InputError: the model was built outside the scope of the strategy it is compiled in, or several replicas are
-                to run a step that XLA compiles.
+            InputError: the model was built outside the scope of the strategy it is compiled in, or several GPUs are to
+                run a step that XLA compiles.
         """
-        check_strategy(self, jit_compile)
         self.micro_batches = micro_batches
         super().compile(optimizer=optimizer, jit_compile=jit_compile, **kwargs)
 

@@ -9,7 +9,7 @@ from keras_mlm.errors import InputError
 from keras_mlm.layers.modeling.fused_run import fused_loss
 from keras_mlm.layers.modeling.masked_lm_head import MaskedLMHead
 from keras_mlm.layers.modeling.next_sentence_head import NextSentenceHead
-from keras_mlm.layers.modeling.replicas import check_strategy, global_sum, replicas_of
+from keras_mlm.layers.modeling.replicas import global_sum, replicas_of
 from keras_mlm.losses import cross_entropy_sums, cross_entropy_with_gradients, weighted_mean_loss
 from keras_mlm.metrics import GlobalMean, accuracy_sums, global_means
 from keras_mlm.models.backbone_adapter import BackboneAdapter
@@ -138,15 +138,14 @@ class BertPretrainer(TextMethods, TrainingStep, keras.Model):
                 activations do not fit in memory. The step is the same whatever their number. Defaults to `1`.
             recompute: bool, whether the encoder blocks' activations are computed again in the backward pass instead of
                 being kept: less memory, a third more time. Defaults to `False`.
-            jit_compile: bool, whether XLA compiles the step as a whole: faster in float32, on one device only. In
-                bfloat16 without it, what is between the products is compiled. Defaults to `False`.
+            jit_compile: bool, whether XLA compiles the step, of several replicas what each does on its own: faster in
+                float32. In bfloat16 without it, what is between the products is compiled. Defaults to `False`.
             **kwargs: `run_eagerly` and others of `keras.Model.compile`.
 
         Raises:
-            InputError: the model was built outside the scope of the strategy it is compiled in, several replicas are
-                to run a step that XLA compiles, or blocks with dropout are to be computed again, with another mask.
+            InputError: the model was built outside the scope of the strategy it is compiled in, several GPUs are to
+                run a step that XLA compiles, or blocks with dropout are to be computed again, with another mask.
         """
-        check_strategy(self, jit_compile)
         if kwargs.get("steps_per_execution", 1) > 1 and replicas_of(self) > 1:
             logger.warning("steps_per_execution does not work with several replicas: every step is executed alone")
             kwargs["steps_per_execution"] = 1

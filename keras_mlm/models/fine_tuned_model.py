@@ -11,7 +11,7 @@ from keras import ops
 from keras_mlm.config import BertConfig
 from keras_mlm.errors import InputError
 from keras_mlm.layers.modeling.dropout import Dropout
-from keras_mlm.layers.modeling.replicas import check_strategy, global_sum
+from keras_mlm.layers.modeling.replicas import global_sum
 from keras_mlm.losses import cross_entropy_sums, weighted_mean_loss
 from keras_mlm.metrics import GlobalMean, accuracy_sums, global_means
 from keras_mlm.models.bert_backbone import BertBackbone
@@ -149,10 +149,9 @@ class FineTunedModel(TrainingStep, keras.Model):
             **kwargs: `run_eagerly` and others of `keras.Model.compile`.
 
         Raises:
-            InputError: the model was built outside the scope of the strategy it is compiled in, or several replicas are
-                to run a step that XLA compiles.
+            InputError: the model was built outside the scope of the strategy it is compiled in, or several GPUs are to
+                run a step that XLA compiles.
         """
-        check_strategy(self, jit_compile)
         self.micro_batches = micro_batches
         super().compile(optimizer=optimizer, jit_compile=jit_compile, **kwargs)
 

@@ -1,12 +1,13 @@
 """The training step on TensorFlow: one meaning on one device, on replicas, on workers and with micro-batches."""
 
+import functools
 from typing import Any
 
 import keras
 import tensorflow as tf
 
 from keras_mlm.layers.modeling.fused_run import compiled_runs, one_piece
-from keras_mlm.layers.modeling.replicas import global_sum, replicas_of
+from keras_mlm.layers.modeling.replicas import check_strategy, global_sum, replicas_of
 from keras_mlm.layers.modeling.sums import whole_sum
 from keras_mlm.models.keras_repairs import apply_reduced_gradients, repair_logs_of_workers
 
@@ -26,21 +27,33 @@ class TensorFlowStep:
     micro_batches: int
     # A `TokenAccuracy` that the training steps count in; `AdaptiveMasking` sets it.
     token_accuracy: Any = None
+    # Whether XLA compiles what each of several replicas does on its own.
+    compiles_own_part = False
+
+    def compile(self: Any, *, jit_compile: bool = False, **kwargs: Any) -> None:
+        """Compile as Keras does; of a step of several replicas XLA gets what each does on its own.
+
+        XLA cannot compile their exchange, nor then the step as a whole.
+        """
+        check_strategy(self, jit_compile)
+        several = replicas_of(self) > 1
+        self.compiles_own_part = jit_compile and several and not kwargs.get("run_eagerly")
+        super().compile(jit_compile=jit_compile and not several, **kwargs)  # type: ignore[misc]
 
     def train_step(self: Any, data: Any) -> dict[str, Any]:
         """Take one step on this replica's rows."""
         x, y, sample_weight = self.unpacked(data)
-        with compiled_runs(self.compiles_runs), one_piece(self.is_one_piece):
-            weights = self.global_weights(sample_weight)
-            if self.micro_batches == 1:
-                loss, gradients = self._gradients_of(x, y, sample_weight, weights)
-            else:
-                loss, gradients = self._gradients_in_parts((x, y, sample_weight), weights)
-        if replicas_of(self) > 1:
+        several = replicas_of(self) > 1
+        own_part = functools.partial(self._own_part, x, y, sample_weight, self.global_weights(sample_weight))
+        if self.compiles_own_part:
+            own_part = tf.function(own_part, jit_compile=True, autograph=False)
+        loss, gradients = own_part()
+        if several:
             apply_reduced_gradients(self.optimizer)
             gradients = tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, gradients)
-        # One pass over weights, moments and gradients instead of ten.
-        apply = tf.function(self._apply, jit_compile=True, autograph=False) if self.compiles_runs else self._apply
+        apply = self._apply
+        if self.compiles_runs and not several:  # one pass over weights, moments and gradients instead of ten
+            apply = tf.function(apply, jit_compile=True, autograph=False)
         norm = apply(gradients)
         return {**self.get_metrics_result(), "step_loss": global_sum(loss), "gradient_norm": norm}
 
@@ -48,25 +61,25 @@ class TensorFlowStep:
     def compiles_runs(self: Any) -> bool:
         """Whether a step computes its products with TensorFlow's kernels and compiles what is between them.
 
-        So it does in bfloat16, in which oneDNN's products are twice as fast as XLA's on a CPU, unless XLA compiles the
-        whole step, it is run eagerly or there are several replicas.
+        So it does in bfloat16, in which oneDNN's products are twice as fast as XLA's on a CPU, unless XLA compiles them
+        too, or the step is run eagerly.
         """
-        in_pieces = not self.jit_compile and not self.run_eagerly
-        return self.compute_dtype == "bfloat16" and in_pieces and replicas_of(self) == 1
+        in_pieces = not self.jit_compile and not self.compiles_own_part and not self.run_eagerly
+        return self.compute_dtype == "bfloat16" and in_pieces
 
     @property
     def is_one_piece(self: Any) -> bool:
-        """Whether XLA compiles a step as a whole for a CPU, in float32.
+        """Whether XLA compiles a step as a whole, or all that a replica does on its own, for a CPU in float32.
 
         In float16 the gradients of the logits have to be those of the loss that is scaled, lest they are 0.
         """
-        compiled = bool(self.jit_compile) and not self.run_eagerly
+        compiled = (self.jit_compile and not self.run_eagerly) or self.compiles_own_part
         return self.compute_dtype == "float32" and compiled and not tf.config.list_physical_devices("GPU")
 
     def _apply(self: Any, gradients: list[Any]) -> Any:
         """Update the weights and return the norm of the gradients."""
         optimizer, clip = self.optimizer, self.optimizer.global_clipnorm
-        compiled = self.compiles_runs or self.is_one_piece
+        compiled = (self.compiles_runs or self.is_one_piece) and replicas_of(self) == 1
         with one_piece(compiled):
             norm = tf.sqrt(tf.add_n([whole_sum(tf.square(gradient)) for gradient in gradients]))
         if not compiled or not clip:
@@ -92,6 +105,13 @@ class TensorFlowStep:
             Tuple of the three.
         """
         return keras.utils.unpack_x_y_sample_weight(data)
+
+    def _own_part(self: Any, x: Any, y: Any, sample_weight: Any, weights: Any) -> tuple[Any, list[Any]]:
+        """Return what this replica's rows contribute to loss and gradients."""
+        with compiled_runs(self.compiles_runs), one_piece(self.is_one_piece):
+            if self.micro_batches == 1:
+                return self._gradients_of(x, y, sample_weight, weights)
+            return self._gradients_in_parts((x, y, sample_weight), weights)
 
     def _gradients_in_parts(self: Any, batch: Any, weights: Any) -> tuple[Any, list[Any]]:
         """Return the sums of loss and gradients over equal runs of rows, taken one after the other.

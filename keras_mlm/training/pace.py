@@ -12,7 +12,7 @@ import tensorflow as tf
 from keras_mlm.config import BertConfig, PretrainingConfig
 from keras_mlm.models.bert_pretrainer import BertPretrainer
 from keras_mlm.training.optimizers import optimizer_from
-from keras_mlm.training.precision import compiles_whole_step
+from keras_mlm.training.precision import compiles_step
 from keras_mlm.training.workers import Workers
 
 
@@ -81,7 +81,7 @@ def seconds_per_step(
             optimizer_from(training),
             micro_batches=training.micro_batches,
             recompute=training.recompute,
-            jit_compile=compiles_whole_step(training.precision, strategy.num_replicas_in_sync),
+            jit_compile=compiles_step(training.precision, strategy.num_replicas_in_sync),
         )
     clock = _Clock(seconds, training.length_buckets, Workers(strategy))
     model.fit(batches, epochs=1, steps_per_epoch=10**6, verbose=0, shuffle=False, callbacks=[clock])

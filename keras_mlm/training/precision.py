@@ -43,11 +43,11 @@ def cpu_has_bfloat16() -> bool:
     return bool(BFLOAT16_FLAGS.intersection(flags))
 
 
-def compiles_whole_step(precision: str, replicas: int = 1) -> bool:
-    """Return whether XLA should compile a training step as a whole.
+def compiles_step(precision: str, replicas: int = 1) -> bool:
+    """Return whether XLA should compile a training step, of several replicas what each does on its own.
 
-    Not with several replicas, with which it does not work, and not in bfloat16 on a CPU: its products take twice as
-    long there as TensorFlow's own, between which a step compiles what is left, see `compiled_runs`.
+    Not with several GPUs, and not in bfloat16 on a CPU: its products take twice as long there as TensorFlow's own,
+    between which a step compiles what is left, see `compiled_runs`.
 
     Args:
         precision: str, of `PretrainingConfig`.
@@ -56,7 +56,7 @@ def compiles_whole_step(precision: str, replicas: int = 1) -> bool:
     Returns:
         bool.
     """
-    return replicas == 1 and (precision != "mixed_bfloat16" or _has_gpu())
+    return replicas == 1 if _has_gpu() else precision != "mixed_bfloat16"
 
 
 def _has_gpu() -> bool:

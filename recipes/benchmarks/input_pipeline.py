@@ -46,7 +46,7 @@ def input_pipeline(
     from keras_mlm.models.bert_pretrainer import BertPretrainer
     from keras_mlm.text_table import text_table
     from keras_mlm.training.optimizers import optimizer_from
-    from keras_mlm.training.precision import compiles_whole_step, fastest_precision
+    from keras_mlm.training.precision import compiles_step, fastest_precision
 
     training: Any = PretrainingConfig.from_style(
         style, length=length, batch_size=batch_size, masking=masking, steps=steps
@@ -58,7 +58,7 @@ def input_pipeline(
         preset, style=style, vocabulary_size=rows.manifest.vocabulary_size, next_sentence=training.next_sentence
     )
     model = BertPretrainer(config)
-    model.compile(optimizer_from(training), jit_compile=compiles_whole_step(precision))
+    model.compile(optimizer_from(training), jit_compile=compiles_step(precision))
     dataset = rows.batches()
     one = dataset.take(1).cache().repeat()
     seconds = {name: _fit(model, some, steps) for name, some in (("rows there", one), ("rows read", dataset))}

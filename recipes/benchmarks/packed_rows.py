@@ -43,7 +43,7 @@ def packed_rows(
     from keras_mlm.data.pretraining_dataset import PretrainingDataset
     from keras_mlm.models.bert_pretrainer import BertPretrainer
     from keras_mlm.training.optimizers import optimizer_from
-    from keras_mlm.training.precision import compiles_whole_step
+    from keras_mlm.training.precision import compiles_step
 
     training = PretrainingConfig.from_style(
         style, length=length, batch_size=batch_size, next_sentence=False, packed=False, steps=1
@@ -60,7 +60,7 @@ def packed_rows(
             preset, style=style, vocabulary_size=rows.manifest.vocabulary_size, next_sentence=False
         )
         model = BertPretrainer(config)
-        model.compile(optimizer_from(training), jit_compile=compiles_whole_step(training.precision))
+        model.compile(optimizer_from(training), jit_compile=compiles_step(training.precision))
         sides[name] = _steps(model, rows.batches(), steps)
         tokens[name] = steps * batch_size * rows.tokens / rows.rows
         more[name] = {

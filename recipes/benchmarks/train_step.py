@@ -130,12 +130,12 @@ def _keras_mlm(shape: dict[str, int], batch: dict[str, Any], style: str, precisi
     from keras_mlm.config import PretrainingConfig
     from keras_mlm.models.bert_pretrainer import BertPretrainer
     from keras_mlm.training.optimizers import optimizer_from
-    from keras_mlm.training.precision import compiles_whole_step
+    from keras_mlm.training.precision import compiles_step
 
     keras.config.set_dtype_policy(precision)
     config = _config(shape, style)
     model = BertPretrainer(config)
-    model.compile(optimizer_from(PretrainingConfig(steps=1)), jit_compile=compiles_whole_step(precision))
+    model.compile(optimizer_from(PretrainingConfig(steps=1)), jit_compile=compiles_step(precision))
     labels = {"masked_lm": batch["mask_ids"]}
     weights = {"masked_lm": np.ones(batch["mask_ids"].shape, "float32")}
     return _fit(model, (keras_inputs(batch), labels, weights), shape["steps"])

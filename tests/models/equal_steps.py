@@ -1,6 +1,6 @@
 """Run by test_replicas.py in processes of their own: the same 20 steps on one device, on replicas or on workers.
 
-python equal_steps.py default|mirrored|multi_worker FILE DEVICES OPTIMIZER/MICRO_BATCHES[/PRECISION] ...
+python equal_steps.py default|mirrored|multi_worker FILE DEVICES OPTIMIZER/MICRO_BATCHES[/PRECISION|/xla] ...
 
 A cell whose optimizer is `overflow` takes steps whose scaled gradient is no finite number, on the last replica only;
 one whose optimizer ends in `+teacher` learns from a wider model, too.
@@ -82,7 +82,7 @@ class Steps(keras.callbacks.Callback):
 def compiled(strategy, optimizer, micro_batches, precision):
     optimizer, *taught = optimizer.split("+")
     keras.utils.set_random_seed(0)
-    keras.config.set_dtype_policy(precision)
+    keras.config.set_dtype_policy("float32" if precision == "xla" else precision)
     try:
         with strategy.scope():
             # Adam's long step is traced once a replica: one layer has a weight of every kind.
@@ -94,7 +94,11 @@ def compiled(strategy, optimizer, micro_batches, precision):
             if taught:
                 teacher = BertPretrainer(dataclasses.replace(config, num_layers=3, hidden_dim=24))
                 model = BertDistiller(model, teacher, hard_weight=1.0, soft_weight=1.0, hidden_weight=1.0)
-            model.compile(OPTIMIZERS[optimizer](), micro_batches=micro_batches)
+            model.compile(OPTIMIZERS[optimizer](), micro_batches=micro_batches, jit_compile=precision == "xla")
+            several = strategy.num_replicas_in_sync > 1
+            assert (model.jit_compile, model.compiles_own_part) == (
+                precision == "xla" and not several, precision == "xla" and several,
+            )  # fmt: skip
     finally:
         keras.config.set_dtype_policy("float32")
     return model

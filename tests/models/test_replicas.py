@@ -13,6 +13,7 @@ import pytest
 SCRIPT = Path(__file__).with_name("equal_steps.py")
 OVERFLOW = "overflow/2/mixed_float16"
 EVERY_CELL = [f"{optimizer}/{parts}" for optimizer, parts in itertools.product(("sgd", "adamw"), (1, 4))]
+COMPILED = ["sgd/1/xla", "adamw/4/xla"]
 
 
 def run(folder, kind, cells, ports=(), devices=1):
@@ -78,7 +79,7 @@ def mirrored(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def two_workers(tmp_path_factory, free_ports):
-    return run(tmp_path_factory.mktemp("workers"), "multi_worker", ["adamw/1"], free_ports(2))
+    return run(tmp_path_factory.mktemp("workers"), "multi_worker", ["adamw/1/xla"], free_ports(2))
 
 
 def test_micro_batches_change_nothing(one_device):
@@ -93,7 +94,7 @@ def test_two_replicas_learn_what_one_device_learns(mirrored, one_device):
 def test_two_workers_learn_what_one_device_learns(two_workers, one_device):
     for worker in two_workers:
         assert worker["replicas"] == 2
-        assert_equal_steps(worker, one_device, ["adamw/1"])
+        assert_equal_steps(worker, one_device, ["adamw/1/xla"])
     for name, value in two_workers[0].items():
         if name != "dropout":
             np.testing.assert_array_equal(two_workers[1][name], value, err_msg=name)
@@ -104,9 +105,10 @@ def test_two_workers_learn_what_one_device_learns(two_workers, one_device):
                                                           ("multi_worker", 2, 2)])  # fmt: skip
 def test_every_optimizer_and_micro_batches(one_device_with_every_cell, tmp_path, free_ports, kind, workers, devices):
     assert_equal_steps(one_device_with_every_cell, one_device_with_every_cell, EVERY_CELL)
-    for process in run(tmp_path, kind, EVERY_CELL, free_ports(workers), devices):
+    cells = [*EVERY_CELL, *COMPILED]
+    for process in run(tmp_path, kind, cells, free_ports(workers), devices):
         assert process["replicas"] == 2 * devices
-        assert_equal_steps(process, one_device_with_every_cell, EVERY_CELL)
+        assert_equal_steps(process, one_device_with_every_cell, cells)
 
 
 @pytest.mark.slow
