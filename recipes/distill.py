@@ -153,7 +153,6 @@ def distill(
         small = BertPretrainer(config, tokenizer=large.tokenizer)
         start_from_teacher(small, large)
         model = BertDistiller(small, large, **losses)
-        # As in pretrain.py: without dropout a compiled step is faster, and several replicas do not work with it.
         model.compile(
             optimizer_from(training), micro_batches=micro_batches,
             jit_compile=compiles_step(precision, devices.num_replicas_in_sync),

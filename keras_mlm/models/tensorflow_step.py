@@ -30,7 +30,7 @@ class TensorFlowStep:
     # Whether XLA compiles what each of several replicas does on its own.
     compiles_own_part = False
 
-    def compile(self: Any, *, jit_compile: bool = False, **kwargs: Any) -> None:
+    def compile(self: Any, optimizer: Any, *, jit_compile: bool = False, **kwargs: Any) -> None:
         """Compile as Keras does; of a step of several replicas XLA gets what each does on its own.
 
         XLA cannot compile their exchange, nor then the step as a whole.
@@ -38,7 +38,7 @@ class TensorFlowStep:
         check_strategy(self, jit_compile)
         several = replicas_of(self) > 1
         self.compiles_own_part = jit_compile and several and not kwargs.get("run_eagerly")
-        super().compile(jit_compile=jit_compile and not several, **kwargs)  # type: ignore[misc]
+        super().compile(optimizer, jit_compile=jit_compile and not several, **kwargs)  # type: ignore[misc]
 
     def train_step(self: Any, data: Any) -> dict[str, Any]:
         """Take one step on this replica's rows."""
