@@ -4,7 +4,7 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +68,15 @@ def keep_rows(rows: list[dict[str, Any]], path: str) -> None:
     partial.parent.mkdir(parents=True, exist_ok=True)
     partial.write_text(json.dumps(rows, indent=1, ensure_ascii=False) + "\n")
     partial.replace(path)
+
+
+def check_sides(asked: Iterable[str] | None, known: Iterable[str]) -> None:
+    """Raise `InputError` for names that no side of a benchmark has."""
+    from keras_mlm.errors import InputError
+
+    unknown = sorted(set(asked or []) - set(known))
+    if unknown:
+        raise InputError(f"no side is called {', '.join(unknown)}; known are {', '.join(known)}")
 
 
 def run_recipe(name: str, **options: Any) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import side_by_side
 from bars import draw_bars
-from campaign import cell_folder, kept_rows, run_cells, run_recipe, table_lines
+from campaign import cell_folder, check_sides, kept_rows, run_cells, run_recipe, table_lines
 from quality_peers import trained_loss
 from side_by_side import in_a_process
 
@@ -63,12 +63,9 @@ def time_to_quality(
         work: Folder for the models and the peers' rows.
         only_table: Whether to run nothing and print what is there.
     """
-    from keras_mlm.errors import InputError
     from keras_mlm.text_table import text_table
 
-    unknown = sorted(set(sides or []) - set(SIDES))
-    if unknown:
-        raise InputError(f"no side is called {', '.join(unknown)}; known are {', '.join(SIDES)}")
+    check_sides(sides, SIDES)
     cells = [
         {"side": side, "preset": preset, "learning_rate": rate, "batch_size": batch_size, "length": length,
          "minutes": minutes, "seed": seed}

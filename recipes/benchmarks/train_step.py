@@ -9,11 +9,11 @@ from typing import Any
 
 import side_by_side
 from bars import draw_bars
+from campaign import check_sides
 from step_peers import hugging_face_model, keras_inputs, random_batch
 
 from keras_mlm import command_line
 from keras_mlm.config import PRESETS, STYLES
-from keras_mlm.errors import InputError
 from keras_mlm.text_table import text_table
 
 
@@ -52,9 +52,7 @@ def train_step(
         rounds: How often each side runs.
         only: Sides to run, by their names in the table; all of them by default.
     """
-    unknown = sorted(set(only or []) - set(SIDES))
-    if unknown:
-        raise InputError(f"no side is called {', '.join(unknown)}; known are {', '.join(SIDES)}")
+    check_sides(only, SIDES)
     layers, hidden, heads = PRESETS[preset]
     shape = {
         "batch_size": batch_size, "length": length, "predictions": predictions, "vocabulary_size": vocabulary_size,
