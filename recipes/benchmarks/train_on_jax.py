@@ -1,0 +1,207 @@
+"""Pre-training under Keras' JAX backend, in a process without TensorFlow, into a model folder for TensorFlow."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any, Literal
+
+from campaign import run_recipe
+
+from keras_mlm import command_line
+
+REPORTED_STEPS = 200  # between two lines of progress
+PARTS = {"rows": "tensorflow", "train": "jax", "model": "tensorflow"}  # and the backend of each
+CHECKED_ROWS = 4
+TOLERANCE = 1e-4
+
+
+def train_on_jax(
+    *,
+    part: Literal["all", "rows", "train", "model"] = "all",
+    work: str = "saved_models/on_jax_work",
+    data: str = "data/wikinews",
+    output: str = "saved_models/on_jax",
+    preset: str = "mini",
+    style: str = "modern",
+    steps: int = 2000,
+    length: int = 128,
+    batch_size: int = 256,
+    learning_rate: float | None = None,
+    masked_epochs: int = 4,
+    precision: Literal["mixed_bfloat16", "float32"] = "mixed_bfloat16",
+) -> None:
+    """Train a model on JAX and hand it to TensorFlow, in three parts, each in a process of its own.
+
+    *rows* masks rows with TensorFlow and writes them down; *train* reads them and trains, where TensorFlow need not be
+    installed, on a machine with a GPU, say; *model* loads the weights in TensorFlow, checks that they answer there as
+    they did on JAX, writes a model folder and evaluates it. To go to another machine and back, copy the work folder
+    between the parts; the second needs keras, jax, h5py and cyclopts.
+
+    Args:
+        part: What to do; by default all three on this machine.
+        work: Folder for what one part leaves to the next.
+        data: Folder that prepare_corpus wrote.
+        output: Model folder to write.
+        preset: Size of the model.
+        style: Of the model and its training, as in pretrain.
+        steps: Optimizer steps.
+        length: Tokens a row.
+        batch_size: Rows a step.
+        learning_rate: The highest rate; by default the style's.
+        masked_epochs: Epochs that are masked each in its own way; after the last the first comes again.
+        precision: mixed_bfloat16 or float32 products.
+    """
+    if part == "rows":
+        rate = {} if learning_rate is None else {"learning_rate": learning_rate}
+        settings = {"steps": steps, "length": length, "batch_size": batch_size, "precision": precision, **rate}
+        write_rows(work, data, preset, style, masked_epochs, settings)
+    elif part == "train":
+        train(work)
+    elif part == "model":
+        write_model(work, output)
+        run_recipe("evaluate", model=output, data=data, length=length)
+    else:
+        for name, backend in PARTS.items():
+            environment = {**os.environ, "KERAS_BACKEND": backend}
+            if code := subprocess.run([sys.executable, *sys.argv, "--part", name], env=environment).returncode:
+                sys.exit(code)
+
+
+def write_rows(work: str, data: str, preset: str, style: str, epochs: int, settings: dict[str, Any]) -> None:
+    """Write masked rows, the vocabulary, and what is to be trained."""
+    import numpy as np
+
+    from keras_mlm.config import BertConfig, PretrainingConfig
+    from keras_mlm.data.pretraining_dataset import PretrainingDataset
+    from keras_mlm.errors import InputError
+    from keras_mlm.tokenizers.word_piece_tokenizer import WordPieceTokenizer
+
+    tokenizer = WordPieceTokenizer.load(data)
+    size = tokenizer.vocabulary_size
+    if size > 1 << 16:
+        raise InputError(f"{data} has a vocabulary of {size:,} tokens; ids are written down in 16 bits, up to 65,536")
+    training = PretrainingConfig.from_style(style, **settings)
+    rows = PretrainingDataset.from_config(data, training)
+    count = min(settings["steps"], epochs * rows.rows // training.batch_size)
+    print(f"masking {count:,} batches of {training.batch_size} rows", flush=True)
+    arrays: dict[str, list[Any]] = {}
+    for batch in rows.batches().take(count).as_numpy_iterator():
+        for kind, entries in zip(("x", "y", "weights"), batch, strict=True):
+            for name, array in entries.items():
+                # Ids, places, and weights that are 0 or 1.
+                arrays.setdefault(f"{kind}/{name}", []).append(array.astype("uint16"))
+    Path(work).mkdir(parents=True, exist_ok=True)
+    tokenizer.save(work)
+    np.savez_compressed(f"{work}/rows.npz", **{name: np.stack(some) for name, some in arrays.items()})
+    model = BertConfig.from_preset(preset, style=style, vocabulary_size=size)
+    job = {"model": model.to_dict(), "pretraining": training.to_dict(), "tokens_a_row": rows.tokens_a_row}
+    Path(work, "job.json").write_text(json.dumps(job, indent=1) + "\n")
+
+
+def train(work: str) -> None:
+    """Train on the rows; write the weights, and what the model answers to some of them."""
+    sys.modules["tensorflow"] = None  # type: ignore[assignment]  # where it is installed: importing it fails
+    import jax
+    import keras
+    import numpy as np
+    from keras import ops
+
+    from keras_mlm.config import BertConfig, PretrainingConfig
+    from keras_mlm.models.bert_pretrainer import BertPretrainer
+    from keras_mlm.training.optimizers import optimizer_from
+    from keras_mlm.training.schedules import rate_factor
+
+    job = json.loads(Path(work, "job.json").read_text())
+    config, training = BertConfig.from_dict(job["model"]), PretrainingConfig.from_dict(job["pretraining"])
+    steps = training.steps or 0
+    factors = [rate_factor(training.schedule, (step + 0.5) / steps, training.warmup) for step in range(steps)]
+
+    class Rates(keras.optimizers.schedules.LearningRateSchedule):  # type: ignore[misc]
+        """The rates of all steps as a table on the device: a rate set from outside would wait for every step."""
+
+        def __call__(self, step: Any) -> Any:
+            return ops.take(ops.convert_to_tensor(factors, "float32"), step) * training.learning_rate
+
+    keras.utils.set_random_seed(training.seed)
+    keras.config.set_dtype_policy(training.precision)
+    model = BertPretrainer(config)
+    optimizer = optimizer_from(training)
+    optimizer.learning_rate = Rates()
+    model.compile(optimizer, jit_compile=True)
+    batches = read_batches(f"{work}/rows.npz")
+    device = jax.devices()[0].device_kind
+    print(f"{model.count_params():,} parameters, {len(batches):,} batches, on {device}", flush=True)
+    endless = (batch for _ in range(steps) for batch in batches)
+    seconds = []
+    for begun in range(0, steps, REPORTED_STEPS):
+        since, some = time.perf_counter(), min(REPORTED_STEPS, steps - begun)
+        logs = model.fit(endless, steps_per_epoch=some, shuffle=False, verbose=0).history
+        jax.block_until_ready([variable.value for variable in model.trainable_variables])
+        seconds.append((time.perf_counter() - since) / some)
+        rate = training.batch_size * job["tokens_a_row"] / seconds[-1]
+        left = (steps - begun - some) * seconds[-1]
+        print(
+            f"step {begun + some:,} of {steps:,}  loss {logs['loss'][-1]:.3f}  "
+            f"accuracy {logs['masked_lm_accuracy'][-1]:.1%}  {rate:,.0f} tokens/s  {left:.0f} s left", flush=True,
+        )  # fmt: skip
+    keras.config.set_dtype_policy("float32")
+    plain = BertPretrainer(config)
+    plain.set_weights(model.get_weights())
+    inputs = {name: array[:CHECKED_ROWS] for name, array in batches[0][0].items()}
+    with jax.default_matmul_precision("highest"):
+        answers = plain(inputs)
+    plain.save_weights(f"{work}/model.weights.h5")
+    np.savez_compressed(
+        f"{work}/answers.npz", **{f"x/{name}": array for name, array in inputs.items()},
+        **{name: np.asarray(answer, "float32") for name, answer in answers.items()},
+    )  # fmt: skip
+    done = {"device": device, "steps": steps, "milliseconds": round(1000 * min(seconds), 2)}
+    Path(work, "trained.json").write_text(json.dumps(done, indent=1) + "\n")
+
+
+def read_batches(path: str) -> list[tuple[dict[str, Any], ...]]:
+    """Return all batches, as `fit` takes them."""
+    import numpy as np
+
+    types = {"x/padding_mask": "bool"}
+    with np.load(path) as rows:
+        arrays = {name: rows[name] for name in rows.files}
+    count = len(arrays["x/token_ids"])
+
+    def part(kind: str, batch: int, default: str) -> dict[str, Any]:
+        names = [name for name in arrays if name.startswith(f"{kind}/")]
+        return {name.partition("/")[2]: arrays[name][batch].astype(types.get(name, default)) for name in names}
+
+    return [(part("x", batch, "int32"), part("y", batch, "int32"), part("weights", batch, "float32"))
+            for batch in range(count)]  # fmt: skip
+
+
+def write_model(work: str, output: str) -> None:
+    """Load the weights in TensorFlow, compare answers, and write the model folder."""
+    import numpy as np
+
+    from keras_mlm.config import BertConfig
+    from keras_mlm.errors import RunError
+    from keras_mlm.model_folder import save_model
+    from keras_mlm.models.bert_pretrainer import BertPretrainer
+    from keras_mlm.tokenizers.word_piece_tokenizer import WordPieceTokenizer
+
+    job = json.loads(Path(work, "job.json").read_text())
+    model = BertPretrainer(BertConfig.from_dict(job["model"]), WordPieceTokenizer.load(work))
+    model.load_weights(f"{work}/model.weights.h5")
+    with np.load(f"{work}/answers.npz") as arrays:
+        there = {name: arrays[name] for name in arrays.files}
+    answers = model({name[2:]: there[name] for name in there if name.startswith("x/")})
+    apart = max(float(np.abs(there[name] - answer).max()) for name, answer in answers.items())
+    print(f"answers on TensorFlow and on JAX are at most {apart:.1e} apart")
+    if apart > TOLERANCE:
+        raise RunError(f"that is more than {TOLERANCE}: the model is not written")
+    save_model(model, output, metrics=json.loads(Path(work, "trained.json").read_text()))
+
+
+if __name__ == "__main__":
+    on_jax = "--part=train" in " ".join(sys.argv).replace("--part ", "--part=")
+    command_line.run(train_on_jax, backend=PARTS["train" if on_jax else "model"])

@@ -1,0 +1,47 @@
+"""Trained on JAX in a process without TensorFlow, a model folder for TensorFlow."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from keras_mlm.model_folder import load_model
+
+RECIPES = Path(__file__).parents[2] / "recipes"
+WORDS = ["stent", "vein", "heart", "blood", "beat"]
+
+
+def run(script: str, *arguments: str) -> subprocess.CompletedProcess:
+    environment = {name: value for name, value in os.environ.items() if name != "KERAS_BACKEND"}
+    command = [sys.executable, str(RECIPES / script), *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=300, env=environment)
+
+
+@pytest.mark.slow
+def test_what_jax_learned_is_a_model_folder_unless_tensorflow_answers_otherwise(tmp_path):
+    draw = np.random.default_rng(0)
+    texts = ["\n".join(" ".join(draw.choice(WORDS, 6)) + " ." for _ in range(5)) for _ in range(80)]
+    (tmp_path / "text.txt").write_text("\n\n".join(texts))
+    data, work, output = (tmp_path / name for name in ("data", "work", "model"))
+    done = run("prepare_corpus.py", "--text", tmp_path / "text.txt", "--output", data, "--vocabulary-size", "40")
+    assert not done.returncode, done.stderr
+    script, places = "benchmarks/train_on_jax.py", ("--work", work, "--data", data, "--output", output)
+    sizes = ("--preset", "tiny", "--length", "32", "--batch-size", "8", "--steps", "60", "--masked-epochs", "1")
+    done = run(script, *places, *sizes, "--precision", "float32")
+    assert not done.returncode, done.stderr
+    assert "60 of 60" in done.stdout and "apart" in done.stdout
+    assert load_model(str(output)).config.num_layers == 2
+    metrics = json.loads((output / "metrics.json").read_text())
+    assert metrics["steps"] == 60 and metrics["masked_lm_accuracy"] > 0.2  # one of five words and a full stop
+
+    before = (output / "model.weights.h5").read_bytes()
+    with np.load(work / "answers.npz") as answers:
+        others = {name: answers[name] + np.float32(0.01) * (name == "masked_lm") for name in answers.files}
+    np.savez(work / "answers.npz", **others)
+    done = run(script, *places, "--part", "model")
+    assert done.returncode == 1 and "the model is not written" in done.stderr
+    assert (output / "model.weights.h5").read_bytes() == before
