@@ -8,7 +8,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
-from keras_mlm.environment import check_environment, keep_freed_memory, quiet_tensorflow
+from keras_mlm.environment import (
+    check_environment,
+    keep_freed_memory,
+    leave_out_unused_packages,
+    quiet_tensorflow,
+)
 from keras_mlm.errors import InputError, Interrupted, RunError
 
 logger = logging.getLogger("keras_mlm")
@@ -100,6 +105,8 @@ def _call(
     try:
         check_environment(backend)
         keep_freed_memory()
+        if backend == "tensorflow":
+            leave_out_unused_packages()
         function(*args, **kwargs)
         sys.stdout.flush()
         return 0

@@ -79,7 +79,6 @@ def prepare_corpus(
     from keras_mlm.data.documents import read_documents
     from keras_mlm.data.left_out import LeftOut
     from keras_mlm.data.text_files import describe_paths
-    from keras_mlm.data.unused_packages import unused_packages_left_out
     from keras_mlm.errors import InputError
 
     if [vocabulary_size, vocabulary, init].count(None) != 2:
@@ -106,11 +105,10 @@ def prepare_corpus(
         sources["field"] = field
 
     # Only now what takes seconds to load: what is wrong with the arguments has been said at once.
-    with unused_packages_left_out():
-        import tensorflow as tf
+    import tensorflow as tf
 
-        from keras_mlm.data import prepare_corpus as preparation
-        from keras_mlm.data.prepare_splits import workers_for
+    from keras_mlm.data import prepare_corpus as preparation
+    from keras_mlm.data.prepare_splits import workers_for
     from keras_mlm.tokenizers.vocabulary_file import read_vocabulary
 
     words = read_vocabulary(vocabulary) if vocabulary else None

@@ -138,3 +138,39 @@ def test_what_the_user_says_about_memory_stands(monkeypatch):
     environment.keep_freed_memory()
     assert os.environ["TF_CPU_ALLOCATOR_USE_BFC"] == "false"
     assert int(os.environ["TF_CPU_BFC_MEM_LIMIT_IN_MB"]) >= 64 << 10, "never less than TensorFlow's own limit"
+
+
+LEAN = """
+import os, sys
+sys.path.insert(0, os.environ["STAND_INS"])
+from keras_mlm.environment import leave_out_unused_packages, quiet_tensorflow
+quiet_tensorflow(); leave_out_unused_packages(); leave_out_unused_packages()
+import {first}
+assert not {{"jax", "matplotlib", "pandas", "scipy", "sklearn"}} & set(sys.modules), sorted(sys.modules)
+import pandas, keras, tensorflow
+assert pandas.there and keras.backend.backend() == "tensorflow" and {first}.__spec__.name == "{first}"
+sys.stderr.write("heard")
+"""
+
+
+@pytest.mark.parametrize("first", ["keras", "tensorflow"])
+def test_unused_packages_are_not_loaded_with_tensorflow_but_can_be_afterwards(tmp_path, monkeypatch, first):
+    for name in ("jax", "matplotlib", "pandas", "scipy", "sklearn"):
+        (tmp_path / f"{name}.py").write_text("there = True")
+    monkeypatch.setenv("STAND_INS", str(tmp_path))
+    monkeypatch.setenv("KERAS_BACKEND", "jax")
+    done = in_a_new_process(LEAN.format(first=first))
+    assert (done.returncode, done.stderr) == (0, "heard")
+
+
+def test_what_is_loaded_already_is_not_hidden(tmp_path):
+    (tmp_path / "keras.py").write_text("import pandas")
+    (tmp_path / "pandas.py").write_text("")
+    done = in_a_new_process(
+        f"import sys; sys.path.insert(0, {str(tmp_path)!r})\n"
+        "import pandas\n"
+        "from keras_mlm.environment import leave_out_unused_packages\n"
+        "leave_out_unused_packages()\n"
+        "import keras"
+    )
+    assert done.returncode == 0, done.stderr

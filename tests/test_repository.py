@@ -249,7 +249,7 @@ ALLOWED = {
     "metrics": ("layers/modeling",),
     "models": ("models", "losses", "metrics", "layers/modeling"),
     "training": ("training", "models", "losses", "metrics", "layers/modeling"),
-    "data": ("data", "tokenizers", "layers/preprocessing"),
+    "data": ("data", "environment", "tokenizers", "layers/preprocessing"),
 }
 
 

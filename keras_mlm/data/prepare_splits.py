@@ -21,8 +21,8 @@ from keras_mlm.data.progress import progress_bar
 from keras_mlm.data.shard_writer import ShardWriter
 from keras_mlm.data.split_preparer import SplitPreparer, SplitTask
 from keras_mlm.data.token_record import parse_record, serialize_record
-from keras_mlm.data.unused_packages import UNUSED_PACKAGES
 from keras_mlm.data.worker_pool import WorkerPool
+from keras_mlm.environment import UNUSED_PACKAGES
 from keras_mlm.tokenizers.annotator import Annotator
 
 logger = logging.getLogger(__name__)
