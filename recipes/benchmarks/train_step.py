@@ -14,6 +14,7 @@ from step_peers import hugging_face_model, keras_inputs, random_batch
 
 from keras_mlm import command_line
 from keras_mlm.config import PRESETS, STYLES
+from keras_mlm.environment import leave_out_unused_packages
 from keras_mlm.text_table import text_table
 
 
@@ -122,6 +123,7 @@ def _side(name: str, shape: dict[str, int]) -> Callable[[], tuple[float, float]]
 
 def _keras_mlm(shape: dict[str, int], batch: dict[str, Any], style: str, precision: str) -> Callable[[], float]:
     """What recipes/pretrain.py trains: its styles, its optimizer, its choice of compiling."""
+    leave_out_unused_packages()
     import keras
     import numpy as np
 
