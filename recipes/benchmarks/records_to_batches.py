@@ -1,5 +1,6 @@
 """How fast a prepared corpus becomes masked batches, one way to mask beside the others: one thread each."""
 
+import statistics
 from typing import Any
 
 import side_by_side
@@ -19,7 +20,8 @@ def records_to_batches(
     """Compare the ways to cut, pair, pack and mask rows of a corpus, as pretrain.py reads them.
 
     Rounds alternate; the ratio is to whole words in sentence pairs, the median over rounds. Tokens are those of the
-    rows, special ones included, padding not.
+    rows, special ones included, padding not. Of whole words in pairs a second table has the nanoseconds a token until
+    each stage is done.
 
     Args:
         data: Folder that prepare_corpus wrote; with parts of speech, content words weigh more in one more row.
@@ -61,6 +63,30 @@ def records_to_batches(
         tokens=round(batches * most),
         json_file=json,
     )
+    singles = PretrainingDataset(data, length=length, batch_size=batch_size, masking="whole_word", next_sentence=False)
+    print_stages(singles, datasets["whole words"], batches, rounds)
+
+
+def print_stages(singles: Any, pairs: Any, batches: int, rounds: int) -> None:
+    """Print where the time of sentence pairs goes; each stage does what those before it do."""
+    from keras_mlm.data.pretraining_dataset import CHUNK_ROWS
+    from keras_mlm.text_table import text_table
+
+    rows, size = batches * pairs.batch_size, pairs.batch_size
+    chunks = -(-rows // CHUNK_ROWS)
+    stages = {
+        "read, cut, packed": (singles, singles.row_chunks(0, size).take(chunks)),
+        "paired": (pairs, pairs.row_chunks(0, size).take(chunks)),
+        "masked": (pairs, pairs.row_chunks(0, size, masked=True).take(chunks)),
+        "in batches": (pairs, pairs.batches().take(batches)),
+    }
+    passes = {name: side_by_side.whole_pass(dataset) for name, (_, dataset) in stages.items()}
+    lines, before = [], 0.0
+    for name, seconds in side_by_side.alternate(passes, rounds).items():
+        nanoseconds = 1e9 * statistics.median(seconds) / (rows * stages[name][0].tokens_a_row)
+        lines.append([name, round(nanoseconds), round(nanoseconds - before)])
+        before = nanoseconds
+    print(text_table(["whole words in pairs", "ns a token", "of them here"], lines))
 
 
 if __name__ == "__main__":
