@@ -61,8 +61,8 @@ def write_copies(data: str, folder: str, gigabytes: float) -> int:
         for copy in range(copies)
         for shard in training.shards
     ]
-    others = [name for name in (VOCABULARY_FILE, *(shard.file for shard in manifest.splits["validation"].shards))]
-    for there, here in [*((shard.file, file) for shard, file in shards), *((name, name) for name in others)]:
+    as_they_are = [VOCABULARY_FILE, *(shard.file for shard in manifest.splits["validation"].shards)]
+    for there, here in [*((shard.file, file) for shard, file in shards), *zip(as_they_are, as_they_are, strict=True)]:
         os.link(Path(data, here), Path(folder, there))
     counts = {name: copies * getattr(training, name) for name in ("documents", "sentences", "tokens")}
     many = dataclasses.replace(training, **counts, shards=[shard for shard, _ in shards])
