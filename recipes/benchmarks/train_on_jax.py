@@ -72,8 +72,6 @@ def train_on_jax(
 
 def write_rows(work: str, data: str, preset: str, style: str, epochs: int, settings: dict[str, Any]) -> None:
     """Write masked rows, the vocabulary, and what is to be trained."""
-    import numpy as np
-
     from keras_mlm.config import BertConfig, PretrainingConfig
     from keras_mlm.data.pretraining_dataset import PretrainingDataset
     from keras_mlm.errors import InputError
@@ -87,15 +85,9 @@ def write_rows(work: str, data: str, preset: str, style: str, epochs: int, setti
     rows = PretrainingDataset.from_config(data, training)
     count = min(settings["steps"], epochs * rows.rows // training.batch_size)
     print(f"masking {count:,} batches of {training.batch_size} rows", flush=True)
-    arrays: dict[str, list[Any]] = {}
-    for batch in rows.batches().take(count).as_numpy_iterator():
-        for kind, entries in zip(("x", "y", "weights"), batch, strict=True):
-            for name, array in entries.items():
-                # Ids, places, and weights that are 0 or 1.
-                arrays.setdefault(f"{kind}/{name}", []).append(array.astype("uint16"))
     Path(work).mkdir(parents=True, exist_ok=True)
     tokenizer.save(work)
-    np.savez_compressed(f"{work}/rows.npz", **{name: np.stack(some) for name, some in arrays.items()})
+    write_batches(f"{work}/rows.npz", rows.batches().take(count))
     model = BertConfig.from_preset(preset, style=style, vocabulary_size=size)
     job = {"model": model.to_dict(), "pretraining": training.to_dict(), "tokens_a_row": rows.tokens_a_row}
     Path(work, "job.json").write_text(json.dumps(job, indent=1) + "\n")
@@ -107,30 +99,17 @@ def train(work: str) -> None:
     import jax
     import keras
     import numpy as np
-    from keras import ops
 
     from keras_mlm.config import BertConfig, PretrainingConfig
     from keras_mlm.models.bert_pretrainer import BertPretrainer
-    from keras_mlm.training.optimizers import optimizer_from
-    from keras_mlm.training.schedules import rate_factor
 
     job = json.loads(Path(work, "job.json").read_text())
     config, training = BertConfig.from_dict(job["model"]), PretrainingConfig.from_dict(job["pretraining"])
     steps = training.steps or 0
-    factors = [rate_factor(training.schedule, (step + 0.5) / steps, training.warmup) for step in range(steps)]
-
-    class Rates(keras.optimizers.schedules.LearningRateSchedule):  # type: ignore[misc]
-        """The rates of all steps as a table on the device: a rate set from outside would wait for every step."""
-
-        def __call__(self, step: Any) -> Any:
-            return ops.take(ops.convert_to_tensor(factors, "float32"), step) * training.learning_rate
-
     keras.utils.set_random_seed(training.seed)
     keras.config.set_dtype_policy(training.precision)
     model = BertPretrainer(config)
-    optimizer = optimizer_from(training)
-    optimizer.learning_rate = Rates()
-    model.compile(optimizer, jit_compile=True)
+    model.compile(optimizer_with_rates(training), jit_compile=True)
     batches = read_batches(f"{work}/rows.npz")
     device = jax.devices()[0].device_kind
     print(f"{model.count_params():,} parameters, {len(batches):,} batches, on {device}", flush=True)
@@ -162,8 +141,44 @@ def train(work: str) -> None:
     Path(work, "trained.json").write_text(json.dumps(done, indent=1) + "\n")
 
 
+def optimizer_with_rates(training: Any) -> Any:
+    """Return the optimizer of a run with the rates of all its steps, a table on the device.
+
+    A rate that is set from outside, as `TrainingBudget` does, would wait for the end of every step.
+    """
+    import keras
+    from keras import ops
+
+    from keras_mlm.training.optimizers import optimizer_from
+    from keras_mlm.training.schedules import rate_factor
+
+    places = ((step + 0.5) / training.steps for step in range(training.steps))
+    rates = [training.learning_rate * rate_factor(training.schedule, place, training.warmup) for place in places]
+
+    class Rates(keras.optimizers.schedules.LearningRateSchedule):  # type: ignore[misc]
+        def __call__(self, step: Any) -> Any:
+            return ops.take(ops.convert_to_tensor(rates, "float32"), step)
+
+    optimizer = optimizer_from(training)
+    optimizer.learning_rate = Rates()
+    return optimizer
+
+
+def write_batches(path: str, batches: Any) -> None:
+    """Write what `fit` takes, batches of equal shapes."""
+    import numpy as np
+
+    arrays: dict[str, list[Any]] = {}
+    for batch in batches.as_numpy_iterator():
+        for kind, entries in zip(("x", "y", "weights"), batch, strict=True):
+            for name, array in entries.items():
+                # Ids, places, and weights that are 0 or 1.
+                arrays.setdefault(f"{kind}/{name}", []).append(array.astype("uint16"))
+    np.savez_compressed(path, **{name: np.stack(some) for name, some in arrays.items()})
+
+
 def read_batches(path: str) -> list[tuple[dict[str, Any], ...]]:
-    """Return all batches, as `fit` takes them."""
+    """Return what `write_batches` wrote."""
     import numpy as np
 
     types = {"x/padding_mask": "bool"}
