@@ -2,10 +2,11 @@
 
 import json
 import math
+import statistics
 from pathlib import Path
 from typing import Any
 
-from campaign import cell_folder, run_cells, run_recipe, table_lines
+from campaign import cell_folder, rows_of, run_cells, run_recipe, table_lines
 from frozen_probe import accuracy_of, probe_of, shuffled
 
 from keras_mlm import command_line
@@ -187,13 +188,28 @@ def part_of(folder: str, split: str) -> str:
 
 
 def print_tables(cells: list[dict[str, Any]], results: str) -> None:
-    """Print all cells of each language, those that are missing too."""
+    """Print all cells of each language, those that are missing too, and means and deviations over the seeds."""
     from keras_mlm.text_table import text_table
 
     for language in dict.fromkeys(cell["language"] for cell in cells):
         figures = ["perplexity", "pseudo_perplexity", *TEXTS[language], *WORDS[language]]
         some = [cell for cell in cells if cell["language"] == language]
         print(text_table([*some[0], *figures], table_lines(some, results, figures)))
+        lines = []
+        for way in WAYS:
+            rows = [row for row in rows_of([cell for cell in some if cell["way"] == way], results) if row]
+            values = ([row[name] for row in rows] for name in figures)
+            lines.append([language, way, len(rows), *(mean_and_deviation(some) for some in values)])
+        print(text_table(["language", "way", "seeds", *figures], lines))
+
+
+def mean_and_deviation(values: list[float]) -> str:
+    """Return both with the digits that a share or a perplexity has."""
+    if not values:
+        return "not run"
+    digits = 3 if max(values) < 1 else 1
+    mean = f"{statistics.mean(values):.{digits}f}"
+    return f"{mean} ± {statistics.stdev(values):.{digits}f}" if len(values) > 1 else mean
 
 
 if __name__ == "__main__":
