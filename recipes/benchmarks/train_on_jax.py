@@ -84,6 +84,8 @@ def write_rows(work: str, data: str, preset: str, style: str, epochs: int, setti
     training = PretrainingConfig.from_style(style, **settings)
     rows = PretrainingDataset.from_config(data, training)
     count = min(settings["steps"], epochs * rows.rows // training.batch_size)
+    if not count:
+        raise InputError(f"{data} has {rows.rows} rows, fewer than a batch of {training.batch_size}: give more text")
     print(f"masking {count:,} batches of {training.batch_size} rows", flush=True)
     Path(work).mkdir(parents=True, exist_ok=True)
     tokenizer.save(work)
