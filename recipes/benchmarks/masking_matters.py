@@ -198,8 +198,8 @@ def print_tables(cells: list[dict[str, Any]], results: str) -> None:
         lines = []
         for way in WAYS:
             rows = [row for row in rows_of([cell for cell in some if cell["way"] == way], results) if row]
-            values = ([row[name] for row in rows] for name in figures)
-            lines.append([language, way, len(rows), *(mean_and_deviation(some) for some in values)])
+            means = (mean_and_deviation([row[name] for row in rows]) for name in figures)
+            lines.append([language, way, len(rows), *means])
         print(text_table(["language", "way", "seeds", *figures], lines))
 
 

@@ -3,7 +3,6 @@
 import concurrent.futures
 import contextlib
 import dataclasses
-import json
 import math
 import multiprocessing
 import os
@@ -11,7 +10,6 @@ import statistics
 import sys
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any, Literal
 from unittest import mock
 
@@ -107,11 +105,9 @@ def run_cell(cell: dict[str, Any], work: str) -> dict[str, Any]:
     import jax
     import keras
 
-    from keras_mlm.config import BertConfig, PretrainingConfig
     from keras_mlm.models.bert_pretrainer import BertPretrainer
 
-    job = json.loads(Path(work, "job.json").read_text())
-    config, training = BertConfig.from_dict(job["model"]), PretrainingConfig.from_dict(job["pretraining"])
+    config, training, _ = train_on_jax.read_job(work)
     change = DETAILS[cell["detail"]]
     config = dataclasses.replace(config, **change.model)
     training = dataclasses.replace(training, steps=cell["steps"], seed=cell["seed"], **change.training)
@@ -277,5 +273,4 @@ DETAILS = {
 BATCHES: dict[str, list[Any]] = {}  # of this process
 
 if __name__ == "__main__":
-    on_jax = "--part=train" in " ".join(sys.argv).replace("--part ", "--part=")
-    command_line.run(modern_details, backend="jax" if on_jax else "tensorflow")
+    command_line.run(modern_details, backend=train_on_jax.backend_asked())

@@ -95,6 +95,14 @@ def write_rows(work: str, data: str, preset: str, style: str, epochs: int, setti
     Path(work, "job.json").write_text(json.dumps(job, indent=1) + "\n")
 
 
+def read_job(work: str) -> tuple[Any, Any, float]:
+    """Return the two configs that `write_rows` wrote, and how many tokens its rows have on average."""
+    from keras_mlm.config import BertConfig, PretrainingConfig
+
+    job = json.loads(Path(work, "job.json").read_text())
+    return BertConfig.from_dict(job["model"]), PretrainingConfig.from_dict(job["pretraining"]), job["tokens_a_row"]
+
+
 def train(work: str) -> None:
     """Train on the rows; write the weights, and what the model answers to some of them."""
     sys.modules["tensorflow"] = None  # type: ignore[assignment]  # where it is installed: importing it fails
@@ -102,11 +110,9 @@ def train(work: str) -> None:
     import keras
     import numpy as np
 
-    from keras_mlm.config import BertConfig, PretrainingConfig
     from keras_mlm.models.bert_pretrainer import BertPretrainer
 
-    job = json.loads(Path(work, "job.json").read_text())
-    config, training = BertConfig.from_dict(job["model"]), PretrainingConfig.from_dict(job["pretraining"])
+    config, training, tokens_a_row = read_job(work)
     steps = training.steps or 0
     keras.utils.set_random_seed(training.seed)
     keras.config.set_dtype_policy(training.precision)
@@ -122,7 +128,7 @@ def train(work: str) -> None:
         logs = model.fit(endless, steps_per_epoch=some, shuffle=False, verbose=0).history
         jax.block_until_ready([variable.value for variable in model.trainable_variables])
         seconds.append((time.perf_counter() - since) / some)
-        rate = training.batch_size * job["tokens_a_row"] / seconds[-1]
+        rate = training.batch_size * tokens_a_row / seconds[-1]
         left = (steps - begun - some) * seconds[-1]
         print(
             f"step {begun + some:,} of {steps:,}  loss {logs['loss'][-1]:.3f}  "
@@ -200,14 +206,12 @@ def write_model(work: str, output: str) -> None:
     """Load the weights in TensorFlow, compare answers, and write the model folder."""
     import numpy as np
 
-    from keras_mlm.config import BertConfig
     from keras_mlm.errors import RunError
     from keras_mlm.model_folder import save_model
     from keras_mlm.models.bert_pretrainer import BertPretrainer
     from keras_mlm.tokenizers.word_piece_tokenizer import WordPieceTokenizer
 
-    job = json.loads(Path(work, "job.json").read_text())
-    model = BertPretrainer(BertConfig.from_dict(job["model"]), WordPieceTokenizer.load(work))
+    model = BertPretrainer(read_job(work)[0], WordPieceTokenizer.load(work))
     model.load_weights(f"{work}/model.weights.h5")
     with np.load(f"{work}/answers.npz") as arrays:
         there = {name: arrays[name] for name in arrays.files}
@@ -219,6 +223,11 @@ def write_model(work: str, output: str) -> None:
     save_model(model, output, metrics=json.loads(Path(work, "trained.json").read_text()))
 
 
-if __name__ == "__main__":
+def backend_asked() -> str:
+    """Return the backend of the part that the command line asks for, before it is parsed."""
     on_jax = "--part=train" in " ".join(sys.argv).replace("--part ", "--part=")
-    command_line.run(train_on_jax, backend=PARTS["train" if on_jax else "model"])
+    return PARTS["train" if on_jax else "model"]
+
+
+if __name__ == "__main__":
+    command_line.run(train_on_jax, backend=backend_asked())
