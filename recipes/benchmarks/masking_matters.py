@@ -1,10 +1,11 @@
-"""Does it matter what is masked? One size, the same steps, every way of masking; judged by frozen encoders."""
+"""Does it matter what is masked? One size, the same steps, every way of masking; judged frozen and fine-tuned."""
 
 import json
 import math
+import shutil
 import statistics
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from campaign import cell_folder, rows_of, run_cells, run_recipe, table_lines
 from frozen_probe import accuracy_of, probe_of, shuffled
@@ -20,12 +21,14 @@ WAYS: dict[str, dict[str, Any]] = {
     "part_of_speech": {"masking": "whole_word", "content_word_weight": 2.0},
     "adaptive": {"masking": "token", "adaptive_masking": True},
 }
-# What judges the encoders of each language: folders of labelled texts and of tagged words.
+# What judges the models of each language: folders of labelled texts and of tagged words.
 TEXTS = {"english": ["en_cls/banking77"], "chinese": ["zh_cls/law_branch"]}
 WORDS = {"english": ["en_pos/ewt"], "chinese": ["zh_pos/gsd_v1_simp", "zh_ner/uner_gsdsimp_chars"]}
 # Held-out sentences for the pseudo-perplexity.
 SENTENCES = 200
 KEPT = ("perplexity", "masked_lm_accuracy", "seconds", "parameters")
+# Of the texts of a set without a dev.tsv, so many percent judge a fine-tuned model.
+TEST_PERCENT = 20
 
 
 def masking_matters(
@@ -40,16 +43,18 @@ def masking_matters(
     length: int = 64,
     batch_size: int = 64,
     seeds: list[int] | None = None,
+    judged: list[Literal["frozen", "fine_tuned"]] | None = None,
     limit: int = 4000,
     work: str = "saved_models/masking_matters",
     only_table: bool = False,
 ) -> None:
-    """Train every way of masking on every corpus for as many steps, probe the encoders, and print the table.
+    """Train every way of masking on every corpus for as many steps, judge the models, and print the tables.
 
     Held-out perplexity is that of single masked tokens, whatever was masked in training, and pseudo-perplexity that of
-    sentences whose every token is masked on its own. A probe is scikit-learn's logistic regression on the frozen
-    sequence_output: its mean over a text, and a word's first token. It is judged by accuracy, of names by F1 of whole
-    ones.
+    sentences whose every token is masked on its own. Frozen, a model is judged by scikit-learn's logistic regression on
+    its sequence_output: the mean over a text, and a word's first token. Fine-tuned, by the two recipes as they are, on
+    rows as long as in training; the epoch is chosen by a tenth of the training examples, and the dev set, or a fifth of
+    a set that has none, judges. Figures are accuracies, of names F1 of whole ones.
 
     A cell that stands in the results file is not run again, and a run that was stopped is continued, so the command can
     be said again. The first seed of all cells comes before the second. A length in steps, not in minutes: whatever else
@@ -67,7 +72,9 @@ def masking_matters(
         length: Tokens a row.
         batch_size: Rows a step.
         seeds: By default 0 only.
-        limit: Texts, and sentences of words, that each probe learns from at most.
+        judged: How the models are judged; by default frozen and fine_tuned. A model that is still in the work folder
+            is not trained again.
+        limit: Texts, and sentences of words, that each probe learns from at most; fine-tuning has all of them.
         work: Folder for the models.
         only_table: Whether to run nothing and print what is there.
     """
@@ -79,19 +86,24 @@ def masking_matters(
         raise InputError("give --english, --chinese or both")
     cells = [
         {"language": language, "way": way, "preset": preset, "style": style, "length": length,
-         "batch_size": batch_size, "steps": steps, "seed": seed}
-        for seed in seeds or [0] for language in corpora for way in WAYS
+         "batch_size": batch_size, "steps": steps, "seed": seed, "judged": how}
+        for seed in seeds or [0] for language in corpora for way in WAYS for how in judged or ["frozen", "fine_tuned"]
     ]  # fmt: skip
     tagged = {language for language, folder in corpora.items() if Manifest.load(folder).pos_tags}
 
     def run(cell: dict[str, Any]) -> dict[str, Any]:
-        model, data, language = cell_folder(work, cell), corpora[cell["language"]], cell["language"]
+        trained = {name: value for name, value in cell.items() if name != "judged"}
+        model, data, language = cell_folder(work, trained), corpora[cell["language"]], cell["language"]
         settings = {name: cell[name] for name in ("preset", "style", "length", "batch_size", "steps", "seed")}
         options = {name: [] if value is True else value for name, value in WAYS[cell["way"]].items()}
         run_recipe("pretrain", data=data, output=model, **settings, **options)
         run_recipe("evaluate", model=model, data=data, length=length)
         metrics = json.loads(Path(model, "metrics.json").read_text())
-        return {**{name: metrics[name] for name in KEPT}, **judge(model, data, language, labelled, limit)}
+        if cell["judged"] == "frozen":
+            figures = judge_frozen(model, data, language, labelled, limit)
+        else:
+            figures = judge_fine_tuned(model, language, labelled, length)
+        return {**{name: metrics[name] for name in KEPT}, **figures}
 
     able = [cell for cell in cells if cell["way"] != "part_of_speech" or cell["language"] in tagged]
     if not only_table:
@@ -99,7 +111,7 @@ def masking_matters(
     print_tables(cells, results)
 
 
-def judge(model: str, data: str, language: str, labelled: str, limit: int) -> dict[str, float]:
+def judge_frozen(model: str, data: str, language: str, labelled: str, limit: int) -> dict[str, float]:
     """Return the pseudo-perplexity of held-out sentences and what each probe comes to."""
     import numpy as np
 
@@ -114,6 +126,21 @@ def judge(model: str, data: str, language: str, labelled: str, limit: int) -> di
         found[name] = probe_texts(bert, f"{labelled}/{name}", limit)
     for name in WORDS[language]:
         found[name] = probe_words(bert, f"{labelled}/{name}", limit)
+    return found
+
+
+def judge_fine_tuned(model: str, language: str, labelled: str, length: int) -> dict[str, float]:
+    """Return what the model comes to on every set when it is fine-tuned on it."""
+    found = {}
+    for name in [*TEXTS[language], *WORDS[language]]:
+        folder, output = f"{labelled}/{name}", f"{model}-{Path(name).name}"
+        dev = part_of(folder, "dev")
+        judging = {"test": dev} if dev else {"test_percent": TEST_PERCENT}
+        recipe = "finetune_classifier" if name in TEXTS[language] else "finetune_tagger"
+        run_recipe(recipe, model=model, train=part_of(folder, "train"), output=output, length=length, **judging)
+        metrics = json.loads(Path(output, "metrics.json").read_text())
+        found[name] = round(metrics["test_f1" if "test_f1" in metrics else "test_accuracy"], 4)
+        shutil.rmtree(output)  # the model is large, and its figure is kept with the cell's
     return found
 
 
@@ -188,19 +215,19 @@ def part_of(folder: str, split: str) -> str:
 
 
 def print_tables(cells: list[dict[str, Any]], results: str) -> None:
-    """Print all cells of each language, those that are missing too, and means and deviations over the seeds."""
+    """Print all cells of each language and judge, those that are missing too, and means and deviations over the seeds."""
     from keras_mlm.text_table import text_table
 
-    for language in dict.fromkeys(cell["language"] for cell in cells):
-        figures = ["perplexity", "pseudo_perplexity", *TEXTS[language], *WORDS[language]]
-        some = [cell for cell in cells if cell["language"] == language]
+    for language, how in dict.fromkeys((cell["language"], cell["judged"]) for cell in cells):
+        figures = ["perplexity", *(["pseudo_perplexity"] if how == "frozen" else []), *TEXTS[language], *WORDS[language]]
+        some = [cell for cell in cells if (cell["language"], cell["judged"]) == (language, how)]
         print(text_table([*some[0], *figures], table_lines(some, results, figures)))
         lines = []
         for way in WAYS:
             rows = [row for row in rows_of([cell for cell in some if cell["way"] == way], results) if row]
             means = (mean_and_deviation([row[name] for row in rows]) for name in figures)
-            lines.append([language, way, len(rows), *means])
-        print(text_table(["language", "way", "seeds", *figures], lines))
+            lines.append([language, how, way, len(rows), *means])
+        print(text_table(["language", "judged", "way", "seeds", *figures], lines))
 
 
 def mean_and_deviation(values: list[float]) -> str:
