@@ -215,11 +215,13 @@ def part_of(folder: str, split: str) -> str:
 
 
 def print_tables(cells: list[dict[str, Any]], results: str) -> None:
-    """Print all cells of each language and judge, those that are missing too, and means and deviations over the seeds."""
+    """Print all cells of each language and judge, those that are missing too, and means over the seeds."""
     from keras_mlm.text_table import text_table
 
     for language, how in dict.fromkeys((cell["language"], cell["judged"]) for cell in cells):
-        figures = ["perplexity", *(["pseudo_perplexity"] if how == "frozen" else []), *TEXTS[language], *WORDS[language]]
+        figures = ["perplexity", "pseudo_perplexity", *TEXTS[language], *WORDS[language]]
+        if how == "fine_tuned":
+            figures.remove("pseudo_perplexity")
         some = [cell for cell in cells if (cell["language"], cell["judged"]) == (language, how)]
         print(text_table([*some[0], *figures], table_lines(some, results, figures)))
         lines = []
