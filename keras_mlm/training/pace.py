@@ -85,5 +85,7 @@ def seconds_per_step(
         )
     clock = _Clock(seconds, training.length_buckets, Workers(strategy))
     model.fit(batches, epochs=1, steps_per_epoch=10**6, verbose=0, shuffle=False, callbacks=[clock])
+    precision = keras.config.dtype_policy()
     keras.backend.clear_session()
+    keras.config.set_dtype_policy(precision)  # which is forgotten with the session: what follows would be float32
     return statistics.fmean(clock.steps)
