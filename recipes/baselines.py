@@ -19,6 +19,7 @@ def baselines(
     unlabelled: list[str] | None = None,
     vectors: str | None = None,
     models: list[str] | None = None,
+    examples: int | None = None,
     length: int = 128,
     seeds: int = 1,
     only: list[str] | None = None,
@@ -44,6 +45,7 @@ def baselines(
         vectors: Or word vectors in the text format of GloVe or word2vec. Without either, networks begin with random
             ones, and the mean of word vectors is left out.
         models: Model folders: each is fine-tuned, and the first also from random weights.
+        examples: Learn and choose from so many labelled examples only, which the seed draws.
         length: Tokens a row of the BERTs.
         seeds: How many times to train what depends on chance.
         only: Names of the systems to measure; by default all.
@@ -54,6 +56,7 @@ def baselines(
     from keras_mlm.baselines import systems
     from keras_mlm.baselines.cells import Cells
     from keras_mlm.baselines.examples import tagged_examples, text_examples
+    from keras_mlm.baselines.fewer_examples import fewer_examples
     from keras_mlm.baselines.word_vectors import lazy_vectors
     from keras_mlm.data.text_files import describe_paths
     from keras_mlm.errors import InputError
@@ -72,15 +75,20 @@ def baselines(
     if unknown:
         raise InputError(f"no system {', '.join(unknown)}; there are {', '.join(there)}")
     origin = vectors or (describe_paths(unlabelled) if unlabelled else None)
-    cells = Cells(results, {"task": task, "examples": digests, "vectors": origin, "length": length})
+    settings = {"task": task, "examples": digests, "vectors": origin, "length": length}
+    cells = Cells(results, {**settings, **({} if examples is None else {"drawn": examples})})
     chosen = [name for name in there if not only or name in only]
+    drawn = [data if examples is None else fewer_examples(data, examples, seed) for seed in range(seeds)]
     cells.run(
-        [(name, seed) for seed in range(seeds) for name in chosen if seed == 0 or name not in systems.DETERMINISTIC],
-        lambda name, seed: systems.measure(there[name](), data, classes, seed),
-    )
+        [
+            (name, seed) for seed in range(seeds) for name in chosen
+            if seed == 0 or examples is not None or name not in systems.DETERMINISTIC
+        ],
+        lambda name, seed: systems.measure(there[name](), drawn[seed], classes, seed),
+    )  # fmt: skip
     if data["judged"] is data["dev"]:
         print("judged on dev, which also chose epochs and numbers: give --test or --test-percent")
-    print(f"{len(classes)} classes, " + ", ".join(f"{len(examples):,} {name}" for name, (examples, _) in data.items()))
+    print(f"{len(classes)} classes, " + ", ".join(f"{len(some):,} {name}" for name, (some, _) in drawn[0].items()))
     print(cells.table(list(there)))
     return cells.cells
 

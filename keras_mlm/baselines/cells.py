@@ -21,7 +21,7 @@ class Cells:
     """What systems came to with each seed, in a JSON file that is written after every one: finished cells are skipped.
 
     Args:
-        path: str, the file, local or remote; made if absent.
+        path: str, the file, local or remote; made if absent, and its folder too.
         settings: dict of plain data, everything that decides what comes out; a file of other settings is refused.
 
     Raises:
@@ -58,6 +58,9 @@ class Cells:
             measure: callable that takes both and returns figures.
         """
         left = [(name, seed) for name, seed in wanted if str(seed) not in self.cells.get(name, {})]
+        folder = self.path.rpartition("/")[0]
+        if folder:  # before the first is measured, not when it is to be kept
+            tf.io.gfile.makedirs(folder)
         with progress_bar("Baselines", len(left), "cells") as bar:
             for name, seed in left:
                 started = time.monotonic()

@@ -7,7 +7,7 @@ from keras_mlm.errors import InputError
 
 
 def test_finished_cells_are_not_measured_again_after_a_stop(tmp_path):
-    path, seen = str(tmp_path / "cells.json"), []
+    path, seen = str(tmp_path / "new" / "cells.json"), []
 
     def measure(name, seed):
         if len(seen) == 2:
