@@ -64,8 +64,8 @@ def finetune_classifier(
             value over the tokens; by default that for tiny and mini, whose [CLS] knows little.
         class_weights: "balanced", so that rare classes count as much as frequent ones, or NAME=WEIGHT a class.
         epochs: The most epochs, over which the learning rate falls to 0; by default by the model and the examples.
-        patience: Epochs without a better one on dev after which training stops; by default 5.
-        batch_size: Rows a step; by default 64 for tiny and mini, else 32.
+        patience: Epochs without a better one on dev after which training stops; by default 5, of few examples more.
+        batch_size: Rows a step; by default 64 for tiny and mini, of few texts 16, else 32.
         learning_rate: The highest rate; by default by the width of the model, 2e-3 for tiny, 3e-5 for base.
         layer_decay: Rate of each encoder block as a share of that of the block above; by default 0.9,
             from scratch 1.

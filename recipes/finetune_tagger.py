@@ -55,7 +55,7 @@ def finetune_tagger(
         illegal_tags: What an I- after O does: it is repaired to the B- it stands for, or refused.
         length: Tokens a row; longer sentences become overlapping windows.
         epochs: The most epochs, over which the learning rate falls to 0; by default by the model and the sentences.
-        patience: Epochs without a better one on dev after which training stops; by default 5.
+        patience: Epochs without a better one on dev after which training stops; by default 5, of few examples more.
         batch_size: Rows a step; by default 16.
         learning_rate: The highest rate; by default by the width of the model, 2e-3 for tiny, 6e-5 for base.
         layer_decay: Rate of each encoder block as a share of that of the block above; by default 0.9,

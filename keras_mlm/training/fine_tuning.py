@@ -1,4 +1,5 @@
 import dataclasses
+import math
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -14,6 +15,10 @@ from keras_mlm.training.training_curves import TrainingCurves
 
 # Points of the curves of a whole run.
 CURVE_POINTS = 200
+# Below so many texts a step takes fewer of them.
+FEW_TEXTS = 2000
+# Training of a width of 128 goes on for so many steps without a better epoch.
+PATIENT_STEPS = 300
 
 
 @dataclasses.dataclass(frozen=True)
@@ -78,15 +83,19 @@ class FineTuning:
             A `FineTuning`.
         """
         small = config.hidden_dim <= 256
-        batch_size = given.get("batch_size") or (16 if tags else 64 if small else 32)
+        # Few texts are many steps only where a step takes few of them.
+        many = examples >= FEW_TEXTS
+        batch_size = given.get("batch_size") or (16 if tags or (small and not many) else 64 if small else 32)
         # Small models forget little and overfit soon: they take rates that larger ones do not survive, more dropout,
         # and many epochs. Measured at a width of 128; 3e-5 is what the paper has for 768.
         width = max(config.hidden_dim, 128)  # below that nothing was measured, and powers grow without end
         steps = (6000 if tags else 3300) * 128 / width
         rate = 6e-5 * (768 / width) ** 2 if tags else 3e-5 * (768 / width) ** 2.34
+        in_an_epoch = max(examples, 1) / batch_size
         chosen = {
-            "epochs": max(3, min(40, round(steps * batch_size / max(examples, 1)))),
-            "patience": 5,
+            "epochs": max(3, min(40 if tags else 100, round(steps / in_an_epoch))),
+            # Of few examples an epoch is a few steps, after which no dev set, small as it then is, tells a better one.
+            "patience": max(5, math.ceil(PATIENT_STEPS * 128 / width / in_an_epoch)),
             "batch_size": batch_size,
             "learning_rate": rate,
             "layer_decay": 0.9 if pretrained else 1.0,

@@ -24,6 +24,17 @@ def test_what_is_given_stays_and_the_rest_follows_model_and_data():
     assert words.batch_size < tiny.batch_size and words.dropout < tiny.dropout
 
 
+@pytest.mark.parametrize("tags", [False, True])
+def test_few_examples_are_steps_enough_to_learn_and_to_wait_for_a_better_epoch(tags):
+    tiny = BertConfig.from_preset("tiny", vocabulary_size=9)
+    for examples in (45, 180, 900):
+        few = FineTuning.for_model(tiny, examples, tags=tags)
+        in_an_epoch = examples / few.batch_size
+        assert few.epochs * in_an_epoch >= (100 if tags else 250)
+        assert few.patience * in_an_epoch >= min(300, 0.99 * few.epochs * in_an_epoch)
+    assert FineTuning.for_model(tiny, 8000, tags=tags).patience == 5
+
+
 @pytest.mark.parametrize(
     ("entry", "value"),
     [
