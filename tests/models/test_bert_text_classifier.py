@@ -263,6 +263,11 @@ def test_encoder_and_pooler_come_from_the_pretrained_model(next_sentence):
     assert ("pooled_output" in theirs) == next_sentence and "pooled_output" in ours
 
 
+def test_no_epoch_waits_for_a_thread_that_tunes_the_last_one():
+    """Waiting cannot be asserted: it comes and goes. Fine-tuning took twice as long with it."""
+    assert batches(make()).options().autotune.enabled is False
+
+
 def test_the_first_batches_of_two_epochs_differ_and_a_seed_gives_them_again():
     model = make()
     rows, labels = model.encode(TEXTS * 9), model.class_numbers(LABELS * 9)
