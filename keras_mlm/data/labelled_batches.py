@@ -96,8 +96,8 @@ def labelled_batches(
         signature = (*signature, tf.TensorSpec((None,), tf.float32))
     dataset = tf.data.Dataset.from_generator(batches, output_signature=signature)
     dataset = dataset.apply(tf.data.experimental.assert_cardinality(-(-len(rows) // batch_size))).prefetch(2)
-    # There is nothing to tune, and a finished epoch's iterator waits for the thread that tunes, which now and then sleeps
-    # on for as long as the epoch took (TensorFlow 2.21, epochs of three seconds and more).
+    # There is nothing to tune, and a finished epoch's iterator waits for the thread that tunes, which now and then
+    # sleeps on for as long as the epoch took (TensorFlow 2.21, epochs of three seconds and more).
     options = tf.data.Options()
     options.autotune.enabled = False
     return dataset.with_options(options)
