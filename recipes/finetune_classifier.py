@@ -33,6 +33,7 @@ def finetune_classifier(
     learning_rate: float | None = None,
     layer_decay: float | None = None,
     dropout: float | None = None,
+    precision: Literal["float32", "mixed_bfloat16"] | None = None,
     seeds: int = 1,
     calibrate: bool = False,
     no_samples: bool = False,
@@ -70,6 +71,8 @@ def finetune_classifier(
         layer_decay: Rate of each encoder block as a share of that of the block above; by default 0.9,
             from scratch 1.
         dropout: Share dropped while fine-tuning; by default 0.3 for tiny and mini, else 0.1.
+        precision: Of the products; by default mixed_bfloat16 on a CPU that has it, if training takes minutes. What
+            is kept, and measured, computes in float32.
         seeds: How many times to train, with seeds 0, 1, ...; figures are then means and deviations.
         calibrate: Fit a temperature on dev, so that probabilities are as often right as they say.
         no_samples: Do not show texts of the examples.
@@ -115,6 +118,7 @@ def finetune_classifier(
     tuning = FineTuning.for_model(
         classifier.config, len(sets["train"]), pretrained=model is not None, epochs=epochs, patience=patience,
         batch_size=batch_size, learning_rate=learning_rate, layer_decay=layer_decay, dropout=dropout,
+        precision=precision,
     )  # fmt: skip
     run = RunFolder(output)
     settings = {
@@ -134,12 +138,13 @@ def finetune_classifier(
     print(f"{classifier.count_params():,} parameters, {len(classes)} classes, "
           + ", ".join(f"{len(examples):,} {name}" for name, examples in sets.items())
           + f"; {len(rows['train']):,} training rows, {full:,} of them full")  # fmt: skip
-    print(", ".join(f"{name} {value:g}" for name, value in dataclasses.asdict(tuning).items()))
+    print(tuning)
 
     def probabilities(name: str) -> np.ndarray:
         return classifier.predictions(classifier.text_logits(rows[name])).probabilities
 
     def dev_scores() -> dict[str, float]:
+        classifier.set_weights(trained.get_weights())
         return report.classifier_scores(truth["dev"], probabilities("dev"))
 
     best_by = "micro_f1" if label_separator is not None else "accuracy"
@@ -153,15 +158,24 @@ def finetune_classifier(
     for seed in range(len(log.figures), seeds):
         keras.utils.set_random_seed(seed)
         classifier = starting_model(BertTextClassifier, classes, **source, dropout=tuning.dropout, **head)
-        classifier.compile(tuning.optimizer(classifier.config))
+        trained = classifier.in_precision(tuning.precision)
+        trained.compile(tuning.optimizer(classifier.config))
         callbacks = tuning.callbacks(rows["train"], dev_scores, best_by, f"{run.logs}/seed-{seed}")
-        classifier.fit(
-            labelled_batches(rows["train"], truth["train"], batch_size=tuning.batch_size, seed=seed, weights=weights),
+        trained.fit(
+            labelled_batches(
+                rows["train"],
+                truth["train"],
+                batch_size=tuning.batch_size,
+                seed=seed,
+                weights=weights,
+                few_shapes=tuning.precision != "float32",
+            ),
             epochs=tuning.epochs,
             shuffle=False,  # the batches have their own order
             verbose=tuning.verbose,
             callbacks=[*callbacks, ReportUpdates(output, samples=not no_samples)],
         )
+        classifier.set_weights(trained.get_weights())  # the best epoch's
         figures = {"epochs": callbacks[1].epoch + 1.0}
         for name in set(sets) - {"train"}:
             scores = report.classifier_scores(truth[name], probabilities(name))

@@ -29,6 +29,7 @@ def finetune_tagger(
     learning_rate: float | None = None,
     layer_decay: float | None = None,
     dropout: float | None = None,
+    precision: Literal["float32", "mixed_bfloat16"] | None = None,
     seeds: int = 1,
     no_samples: bool = False,
 ) -> dict[str, Any]:
@@ -61,6 +62,8 @@ def finetune_tagger(
         layer_decay: Rate of each encoder block as a share of that of the block above; by default 0.9,
             from scratch 1.
         dropout: Share dropped while fine-tuning; by default 0.3 for tiny and mini, else 0.1.
+        precision: Of the products; by default mixed_bfloat16 on a CPU that has it, if training takes minutes. What
+            is kept, and measured, computes in float32.
         seeds: How many times to train, with seeds 0, 1, ...; figures are then means and deviations.
         no_samples: Do not show words of the sentences.
 
@@ -105,6 +108,7 @@ def finetune_tagger(
     tuning = FineTuning.for_model(
         tagger.config, len(sets["train"]), pretrained=model is not None, tags=True, epochs=epochs, patience=patience,
         batch_size=batch_size, learning_rate=learning_rate, layer_decay=layer_decay, dropout=dropout,
+        precision=precision,
     )  # fmt: skip
     words = {name: [sentence.words for sentence in sentences] for name, sentences in sets.items()}
     truth = {name: [sentence.tags for sentence in sentences] for name, sentences in sets.items()}
@@ -126,9 +130,10 @@ def finetune_tagger(
     print(f"{tagger.count_params():,} parameters, {len(classes)} tags ({tagger.scheme or 'no spans'}), sentences: "
           + ", ".join(f"{len(of_set):,} {name}" for name, of_set in sets.items())
           + f"; {len(rows):,} training rows")  # fmt: skip
-    print(", ".join(f"{name} {value:g}" for name, value in dataclasses.asdict(tuning).items()))
+    print(tuning)
 
     def dev_scores() -> dict[str, float]:
+        tagger.set_weights(trained.get_weights())
         return report.tagger_scores(tagger, windows["dev"], truth["dev"])
 
     best_by = "f1" if spans else "accuracy"
@@ -142,15 +147,19 @@ def finetune_tagger(
     for seed in range(len(log.figures), seeds):
         keras.utils.set_random_seed(seed)
         tagger = starting_model(BertTokenClassifier, classes, **source, dropout=tuning.dropout, length=length)
-        tagger.compile(tuning.optimizer(tagger.config))
+        trained = tagger.in_precision(tuning.precision)
+        trained.compile(tuning.optimizer(tagger.config))
         callbacks = tuning.callbacks(rows, dev_scores, best_by, f"{run.logs}/seed-{seed}")
-        tagger.fit(
-            labelled_batches(rows, labels, batch_size=tuning.batch_size, seed=seed),
+        trained.fit(
+            labelled_batches(
+                rows, labels, batch_size=tuning.batch_size, seed=seed, few_shapes=tuning.precision != "float32"
+            ),
             epochs=tuning.epochs,
             shuffle=False,  # the batches have their own order
             verbose=tuning.verbose,
             callbacks=[*callbacks, ReportUpdates(output, samples=not no_samples)],
         )
+        tagger.set_weights(trained.get_weights())  # the best epoch's
         figures = {"epochs": callbacks[1].epoch + 1.0}
         for name in set(sets) - {"train"}:
             scores = report.tagger_scores(tagger, windows[name], truth[name])

@@ -10,8 +10,8 @@ from keras_mlm.errors import InputError
 
 # Batches whose rows are sorted by length among themselves; their order stays random.
 _POOL = 50
-# Widths of batches are multiples of this, so that few shapes are traced.
-_WIDTH_STEP = 8
+# Widths of batches are multiples of this, so that little is padding; of fewer shapes, multiples of that.
+_WIDTH_STEP, _WIDE_STEP = 8, 16
 
 
 def labelled_batches(
@@ -23,6 +23,7 @@ def labelled_batches(
     seed: int = 0,
     pad_token_id: int = 0,
     weights: Any = None,
+    few_shapes: bool = False,
 ) -> tf.data.Dataset:
     """Return batches of (inputs, labels) for the `fit` and `evaluate` of a fine-tuned model.
 
@@ -36,6 +37,8 @@ def labelled_batches(
         seed: int, of the order. Defaults to `0`.
         pad_token_id: int, id of `[PAD]`. Defaults to `0`.
         weights: float `(texts,)`, what each text counts in the loss; not for labels of tokens. Defaults to `None`, 1.
+        few_shapes: bool, whether batches have few widths, and the last one as many rows as the others, filled up with
+            such as are ignored: for a step that is compiled for every shape. Defaults to `False`.
 
     Returns:
         `tf.data.Dataset` of `({"token_ids", "segment_ids", "padding_mask"}, labels)`, and of weights `(rows,)` where
@@ -71,7 +74,10 @@ def labelled_batches(
 
     def batches() -> Iterator[Any]:
         for indices in _order(lengths, batch_size, [seed, next(epochs)] if shuffle else None):
-            width = -(-int(lengths[indices].max()) // _WIDTH_STEP) * _WIDTH_STEP
+            step, given = _WIDE_STEP if few_shapes else _WIDTH_STEP, len(indices)
+            width = -(-int(lengths[indices].max()) // step) * step
+            if few_shapes:
+                indices = np.resize(indices, batch_size)
             inputs = {
                 "token_ids": dense([rows[i]["token_ids"] for i in indices], width, pad_token_id),
                 "segment_ids": dense([rows[i]["segment_ids"] for i in indices], width, 0),
@@ -82,6 +88,7 @@ def labelled_batches(
                 found = dense(chosen, width, -1)
             else:
                 found = np.array(chosen, "float32" if several else "int32")
+            found[given:] = -1
             yield (inputs, found, row_weights[indices].astype("float32")) if weighted else (inputs, found)
 
     whole = tf.TensorSpec((None, None), tf.int32)

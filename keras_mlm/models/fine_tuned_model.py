@@ -100,6 +100,30 @@ class FineTunedModel(TrainingStep, keras.Model):
                 raise InputError(f"the model has no weight {weight.path}: it is not of this architecture")
         return new
 
+    def in_precision(self, precision: str) -> Self:
+        """Return a copy that computes in another precision; the model itself where it does already.
+
+        A model is saved, loaded and served in float32; one that was trained in half precision is best judged as it will
+        answer then: `model.set_weights(copy.get_weights())`.
+
+        Args:
+            precision: str, `"float32"`, `"mixed_bfloat16"` or another policy of Keras.
+
+        Returns:
+            A model of the class, with equal weights of its own.
+        """
+        if precision == self.dtype_policy.name:
+            return self
+        policy = keras.config.dtype_policy()
+        keras.config.set_dtype_policy(precision)
+        try:
+            copy = type(self).from_config(self.get_config())
+        finally:
+            keras.config.set_dtype_policy(policy)
+        copy.tokenizer = self.tokenizer
+        copy.set_weights(self.get_weights())
+        return copy
+
     def build(self, input_shape: Any = None) -> None:
         """Create the weights, which depend on the config and the number of classes only."""
         if not self.built:

@@ -9,6 +9,7 @@ from keras_mlm.errors import InputError
 from keras_mlm.training.best_epoch import BestEpoch
 from keras_mlm.training.held_out_curves import HeldOutCurves
 from keras_mlm.training.layerwise_adamw import LayerwiseAdamW
+from keras_mlm.training.precision import fastest_precision
 from keras_mlm.training.progress_line import ProgressLine
 from keras_mlm.training.training_budget import TrainingBudget
 from keras_mlm.training.training_curves import TrainingCurves
@@ -17,6 +18,9 @@ from keras_mlm.training.training_curves import TrainingCurves
 CURVE_POINTS = 200
 # Below so many texts a step takes fewer of them.
 FEW_TEXTS = 2000
+# From so many operations on, minutes on a CPU, half precision is worth compiling what stands between the products: half
+# a minute. Of texts and sentences alike so many tokens are counted.
+LONG, TOKENS = 2e13, 20
 # Training of a width of 128 goes on for so many steps without a better epoch.
 PATIENT_STEPS = 300
 
@@ -35,6 +39,7 @@ class FineTuning:
         learning_rate: float, the highest rate, that of the head.
         layer_decay: float in (0, 1], rate of a block as a share of that of the block above.
         dropout: float in [0, 1), share dropped.
+        precision: str, of the products: `"float32"` or `"mixed_bfloat16"`. Defaults to `"float32"`.
 
     Raises:
         InputError: a value that no run can have; the message names the option.
@@ -53,6 +58,7 @@ class FineTuning:
     learning_rate: float
     layer_decay: float
     dropout: float
+    precision: str = "float32"
 
     def __post_init__(self) -> None:
         for name in ("epochs", "patience", "batch_size"):
@@ -64,6 +70,8 @@ class FineTuning:
             raise InputError(f"--layer-decay must be above 0 and at most 1, not {self.layer_decay}")
         if not 0 <= self.dropout < 1:
             raise InputError(f"--dropout must be at least 0 and below 1, not {self.dropout}")
+        if self.precision not in ("float32", "mixed_bfloat16"):
+            raise InputError(f"--precision must be float32 or mixed_bfloat16, not {self.precision}")
 
     @classmethod
     def for_model(
@@ -92,16 +100,24 @@ class FineTuning:
         steps = (6000 if tags else 3300) * 128 / width
         rate = 6e-5 * (768 / width) ** 2 if tags else 3e-5 * (768 / width) ** 2.34
         in_an_epoch = max(examples, 1) / batch_size
+        epochs = given.get("epochs") or max(3, min(40 if tags else 100, round(steps / in_an_epoch)))
+        operations = 6 * 12 * config.num_layers * config.hidden_dim**2 * TOKENS * examples * epochs
         chosen = {
-            "epochs": max(3, min(40 if tags else 100, round(steps / in_an_epoch))),
+            "epochs": epochs,
             # Of few examples an epoch is a few steps, after which no dev set, small as it then is, tells a better one.
             "patience": max(5, math.ceil(PATIENT_STEPS * 128 / width / in_an_epoch)),
             "batch_size": batch_size,
             "learning_rate": rate,
             "layer_decay": 0.9 if pretrained else 1.0,
             "dropout": 0.3 if small and not tags else 0.1,
+            "precision": fastest_precision() if operations > LONG else "float32",
         }
         return cls(**{**chosen, **{name: value for name, value in given.items() if value is not None}})
+
+    def __str__(self) -> str:
+        """All entries in one line."""
+        entries = dataclasses.asdict(self).items()
+        return ", ".join(f"{name} {value if isinstance(value, str) else f'{value:g}'}" for name, value in entries)
 
     def optimizer(self, config: BertConfig) -> LayerwiseAdamW:
         """Return the optimizer for a model of an architecture.

@@ -263,6 +263,31 @@ def test_encoder_and_pooler_come_from_the_pretrained_model(next_sentence):
     assert ("pooled_output" in theirs) == next_sentence and "pooled_output" in ours
 
 
+@pytest.mark.parametrize("multi_label", [False, True])
+def test_few_shapes_are_the_same_texts_filled_up_with_what_is_ignored(multi_label):
+    model = make(multi_label=multi_label)
+    labels = [[label] for label in LABELS] if multi_label else LABELS
+    given = model.encode(TEXTS), model.class_numbers(labels)
+    plain, few = (labelled_batches(*given, batch_size=4, shuffle=False, few_shapes=few) for few in (False, True))
+    shapes = [y.shape[0] for _, y in plain], [y.shape[0] for _, y in few]
+    assert shapes[0][-1] < 4 and set(shapes[1]) == {4} and len(plain) == len(few)
+    assert {x["token_ids"].shape[1] for x, _ in few} == {16}
+    model.compile("adam")
+    logs = [model.evaluate(batches, verbose=0, return_dict=True) for batches in (plain, few)]
+    assert logs[0] == pytest.approx(logs[1], abs=1e-6)
+
+
+def test_a_copy_in_half_precision_has_weights_of_its_own():
+    model = make()
+    copy = model.in_precision("mixed_bfloat16")
+    assert model.in_precision("float32") is model and keras.config.dtype_policy().name == "float32"
+    assert copy.compute_dtype == "bfloat16" and copy.tokenizer is model.tokenizer
+    before = model.predict_texts(TEXTS).probabilities
+    np.testing.assert_allclose(copy.predict_texts(TEXTS).probabilities, before, atol=0.02)
+    copy.set_weights([weight + 1 for weight in copy.get_weights()])
+    np.testing.assert_array_equal(model.predict_texts(TEXTS).probabilities, before)
+
+
 def test_no_epoch_waits_for_a_thread_that_tunes_the_last_one():
     """Waiting cannot be asserted: it comes and goes. Fine-tuning took twice as long with it."""
     assert batches(make()).options().autotune.enabled is False

@@ -2,6 +2,7 @@ import itertools
 import json
 import random
 
+import numpy as np
 import pytest
 from recipe_runs import recipe, run_recipe, save_small_model
 
@@ -65,6 +66,22 @@ def test_what_it_learns_is_kept_and_the_same_command_again_only_shows_it(model, 
     assert run("--model", tmp_path / "topics", "--train", tmp_path / "other.tsv", "--dev", tmp_path / "other.tsv",
                "--length", "16", "--output", tmp_path / "x") == 2  # fmt: skip
     assert "other labels: stone, water" in capsys.readouterr().err
+
+
+def test_what_half_precision_learns_is_kept_and_measured_in_float32(model, texts, tmp_path):
+    assert run("--model", model, "--train", texts / "train.tsv", "--test", texts / "test.tsv", "--length", "16",
+               "--epochs", "3", "--learning-rate", "0.01", "--batch-size", "32", "--precision", "mixed_bfloat16",
+               "--output", tmp_path / "topics", "--predictions", tmp_path / "answers.tsv") == 0  # fmt: skip
+    metrics = json.loads((tmp_path / "topics/metrics.json").read_text())
+    loaded = load_model(str(tmp_path / "topics"))
+    labels, examples = zip(*(line.split("\t") for line in (texts / "test.tsv").read_text().splitlines()), strict=True)
+    found = loaded.predict_texts(examples)
+    answers = [line.split("\t") for line in (tmp_path / "answers.tsv").read_text().splitlines()]
+    assert loaded.compute_dtype == "float32" and found.labels == [answer[1] for answer in answers]
+    right = sum(one == other for one, other in zip(labels, found.labels, strict=True))
+    assert metrics["test_accuracy"] == pytest.approx(right / 40) and right > 30
+    of_label = found.probabilities[range(40), [loaded.classes.index(label) for label in labels]]
+    assert metrics["test_loss"] == pytest.approx(-np.log(of_label).mean(), abs=1e-5)  # in half precision 1e-3 away
 
 
 def test_a_stopped_run_goes_on_with_the_next_seed(model, texts, tmp_path, monkeypatch, capsys):

@@ -6,6 +6,7 @@ from keras_mlm.config import BertConfig
 from keras_mlm.data.labelled_batches import labelled_batches
 from keras_mlm.errors import InputError
 from keras_mlm.models.bert_text_classifier import BertTextClassifier
+from keras_mlm.training import fine_tuning
 from keras_mlm.training.fine_tuning import FineTuning
 
 CONFIG = BertConfig(20, num_layers=1, num_heads=2, hidden_dim=8, intermediate_dim=16, max_sequence_length=16)
@@ -35,6 +36,15 @@ def test_few_examples_are_steps_enough_to_learn_and_to_wait_for_a_better_epoch(t
     assert FineTuning.for_model(tiny, 8000, tags=tags).patience == 5
 
 
+def test_half_precision_is_for_long_training_where_the_cpu_has_it(monkeypatch):
+    tiny, mini = (BertConfig.from_preset(preset, vocabulary_size=9) for preset in ("tiny", "mini"))
+    for precision in ("mixed_bfloat16", "float32"):
+        monkeypatch.setattr(fine_tuning, "fastest_precision", lambda found=precision: found)
+        assert FineTuning.for_model(mini, 8000).precision == precision
+        assert FineTuning.for_model(mini, 200).precision == FineTuning.for_model(tiny, 8000).precision == "float32"
+    assert FineTuning.for_model(mini, 200, precision="mixed_bfloat16").precision == "mixed_bfloat16"
+
+
 @pytest.mark.parametrize(
     ("entry", "value"),
     [
@@ -44,6 +54,7 @@ def test_few_examples_are_steps_enough_to_learn_and_to_wait_for_a_better_epoch(t
         ("learning_rate", 0.0),
         ("layer_decay", 1.5),
         ("dropout", 1.0),
+        ("precision", "mixed_float16"),
     ],
 )
 def test_what_no_run_can_have_is_named_as_the_option(entry, value):
