@@ -70,7 +70,7 @@ def test_what_it_learns_is_kept_and_the_same_command_again_only_shows_it(model, 
 
 def test_what_half_precision_learns_is_kept_and_measured_in_float32(model, texts, tmp_path):
     assert run("--model", model, "--train", texts / "train.tsv", "--test", texts / "test.tsv", "--length", "16",
-               "--epochs", "3", "--learning-rate", "0.01", "--batch-size", "32", "--precision", "mixed_bfloat16",
+               "--epochs", "2", "--learning-rate", "0.005", "--batch-size", "32", "--precision", "mixed_bfloat16",
                "--output", tmp_path / "topics", "--predictions", tmp_path / "answers.tsv") == 0  # fmt: skip
     metrics = json.loads((tmp_path / "topics/metrics.json").read_text())
     loaded = load_model(str(tmp_path / "topics"))
@@ -79,9 +79,9 @@ def test_what_half_precision_learns_is_kept_and_measured_in_float32(model, texts
     answers = [line.split("\t") for line in (tmp_path / "answers.tsv").read_text().splitlines()]
     assert loaded.compute_dtype == "float32" and found.labels == [answer[1] for answer in answers]
     right = sum(one == other for one, other in zip(labels, found.labels, strict=True))
-    assert metrics["test_accuracy"] == pytest.approx(right / 40) and right > 30
+    assert metrics["test_accuracy"] == pytest.approx(right / 40) and right > 25
     of_label = found.probabilities[range(40), [loaded.classes.index(label) for label in labels]]
-    assert metrics["test_loss"] == pytest.approx(-np.log(of_label).mean(), abs=1e-5)  # in half precision 1e-3 away
+    assert metrics["test_loss"] == pytest.approx(-np.log(of_label).mean(), abs=2e-6)  # half precision: 2e-5
 
 
 def test_a_stopped_run_goes_on_with_the_next_seed(model, texts, tmp_path, monkeypatch, capsys):
