@@ -92,8 +92,8 @@ class FineTuning:
         """
         small = config.hidden_dim <= 256
         # Few texts are many steps only where a step takes few of them.
-        many = examples >= FEW_TEXTS
-        batch_size = given.get("batch_size") or (16 if tags or (small and not many) else 64 if small else 32)
+        few = small and examples < FEW_TEXTS
+        batch_size = given.get("batch_size") or (16 if tags or few else 64 if small else 32)
         # Small models forget little and overfit soon: they take rates that larger ones do not survive, more dropout,
         # and many epochs. Measured at a width of 128; 3e-5 is what the paper has for 768.
         width = max(config.hidden_dim, 128)  # below that nothing was measured, and powers grow without end
