@@ -4,6 +4,7 @@ from typing import Any
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 from keras_mlm.baselines.word_ids import BETWEEN, WordIds
 from keras_mlm.baselines.word_vectors import WordVectors
@@ -132,7 +133,13 @@ def fitted(model: keras.Model, train: tuple[Any, ...], dev: tuple[Any, ...]) -> 
     stop = keras.callbacks.EarlyStopping(
         "val_accuracy", mode="max", patience=PATIENCE, restore_best_weights=True, start_from_epoch=0
     )
-    model.fit(
-        *train[:2], sample_weight=train[2] if len(train) > 2 else None, batch_size=BATCH, epochs=EPOCHS, verbose=0,
-        callbacks=[stop], validation_data=dev,
-    )  # fmt: skip
+    learning = _batches(tf.data.Dataset.from_tensor_slices(train).shuffle(len(train[0])))
+    judging = _batches(tf.data.Dataset.from_tensor_slices(dev))
+    model.fit(learning, epochs=EPOCHS, verbose=0, callbacks=[stop], validation_data=judging)
+
+
+def _batches(examples: tf.data.Dataset) -> tf.data.Dataset:
+    # As `labelled_batches`, without the thread that epochs wait for: so that what they take can be compared.
+    options = tf.data.Options()
+    options.autotune.enabled = False
+    return examples.batch(BATCH).prefetch(2).with_options(options)
