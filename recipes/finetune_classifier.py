@@ -144,7 +144,7 @@ def finetune_classifier(
         return classifier.predictions(classifier.text_logits(rows[name])).probabilities
 
     def dev_scores() -> dict[str, float]:
-        classifier.set_weights(trained.get_weights())
+        classifier.take_weights(trained)
         return report.classifier_scores(truth["dev"], probabilities("dev"))
 
     best_by = "micro_f1" if label_separator is not None else "accuracy"
@@ -168,14 +168,14 @@ def finetune_classifier(
                 batch_size=tuning.batch_size,
                 seed=seed,
                 weights=weights,
-                few_shapes=tuning.precision != "float32",
+                few_shapes=tuning.few_shapes,
             ),
             epochs=tuning.epochs,
             shuffle=False,  # the batches have their own order
             verbose=tuning.verbose,
             callbacks=[*callbacks, ReportUpdates(output, samples=not no_samples)],
         )
-        classifier.set_weights(trained.get_weights())  # the best epoch's
+        classifier.take_weights(trained)  # the best epoch's
         figures = {"epochs": callbacks[1].epoch + 1.0}
         for name in set(sets) - {"train"}:
             scores = report.classifier_scores(truth[name], probabilities(name))

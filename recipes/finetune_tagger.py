@@ -133,7 +133,7 @@ def finetune_tagger(
     print(tuning)
 
     def dev_scores() -> dict[str, float]:
-        tagger.set_weights(trained.get_weights())
+        tagger.take_weights(trained)
         return report.tagger_scores(tagger, windows["dev"], truth["dev"])
 
     best_by = "f1" if spans else "accuracy"
@@ -151,15 +151,13 @@ def finetune_tagger(
         trained.compile(tuning.optimizer(tagger.config))
         callbacks = tuning.callbacks(rows, dev_scores, best_by, f"{run.logs}/seed-{seed}")
         trained.fit(
-            labelled_batches(
-                rows, labels, batch_size=tuning.batch_size, seed=seed, few_shapes=tuning.precision != "float32"
-            ),
+            labelled_batches(rows, labels, batch_size=tuning.batch_size, seed=seed, few_shapes=tuning.few_shapes),
             epochs=tuning.epochs,
             shuffle=False,  # the batches have their own order
             verbose=tuning.verbose,
             callbacks=[*callbacks, ReportUpdates(output, samples=not no_samples)],
         )
-        tagger.set_weights(trained.get_weights())  # the best epoch's
+        tagger.take_weights(trained)  # the best epoch's
         figures = {"epochs": callbacks[1].epoch + 1.0}
         for name in set(sets) - {"train"}:
             scores = report.tagger_scores(tagger, windows[name], truth[name])

@@ -39,7 +39,7 @@ class BertTexts:
         rows, dev_rows = self.model.encode(train[0]), self.model.encode(dev[0])
 
         def score() -> dict[str, float]:
-            self._take_weights()
+            self.model.take_weights(self.trained)
             return classifier_scores(dev[1], self.model.predictions(self.model.text_logits(dev_rows)).probabilities)
 
         self._fit(tuning, rows, train[1], tuning.callbacks(rows, score, "accuracy"), seed)
@@ -72,18 +72,14 @@ class BertTexts:
     def _fit(self, tuning: FineTuning, rows: Any, labels: Any, callbacks: list[Any], seed: int) -> None:
         self.trained = self.model.in_precision(tuning.precision)
         self.trained.compile(tuning.optimizer(self.model.config))
-        few_shapes = tuning.precision != "float32"
         self.trained.fit(
-            labelled_batches(rows, labels, batch_size=tuning.batch_size, seed=seed, few_shapes=few_shapes),
+            labelled_batches(rows, labels, batch_size=tuning.batch_size, seed=seed, few_shapes=tuning.few_shapes),
             epochs=tuning.epochs,
             shuffle=False,  # the batches have their own order
             verbose=0,
             callbacks=callbacks,
         )
-        self._take_weights()  # the best epoch's
-
-    def _take_weights(self) -> None:
-        self.model.set_weights(self.trained.get_weights())
+        self.model.take_weights(self.trained)  # the best epoch's
 
 
 class BertTags(BertTexts):
@@ -99,7 +95,7 @@ class BertTags(BertTexts):
         spans = self.model.scheme is not None
 
         def score() -> dict[str, float]:
-            self._take_weights()
+            self.model.take_weights(self.trained)
             return tagging_figures(dev[1], self.model.predict_windows(dev_windows).tags, spans=spans)
 
         callbacks = tuning.callbacks(windows.rows, score, "f1" if spans else "accuracy")

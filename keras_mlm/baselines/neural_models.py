@@ -9,6 +9,7 @@ import tensorflow as tf
 from keras_mlm.baselines.word_ids import BETWEEN, WordIds
 from keras_mlm.baselines.word_vectors import WordVectors
 from keras_mlm.baselines.words import parts, words
+from keras_mlm.data.untuned import untuned
 
 # Words a row; of a longer text the rest is left out, of a longer sentence the rest has the most frequent tag.
 LENGTH = 128
@@ -133,13 +134,8 @@ def fitted(model: keras.Model, train: tuple[Any, ...], dev: tuple[Any, ...]) -> 
     stop = keras.callbacks.EarlyStopping(
         "val_accuracy", mode="max", patience=PATIENCE, restore_best_weights=True, start_from_epoch=0
     )
-    learning = _batches(tf.data.Dataset.from_tensor_slices(train).shuffle(len(train[0])))
-    judging = _batches(tf.data.Dataset.from_tensor_slices(dev))
+    learning = tf.data.Dataset.from_tensor_slices(train).shuffle(len(train[0]))
+    learning, judging = (
+        untuned(examples.batch(BATCH).prefetch(2)) for examples in (learning, tf.data.Dataset.from_tensor_slices(dev))
+    )
     model.fit(learning, epochs=EPOCHS, verbose=0, callbacks=[stop], validation_data=judging)
-
-
-def _batches(examples: tf.data.Dataset) -> tf.data.Dataset:
-    # As `labelled_batches`, without the thread that epochs wait for: so that what they take can be compared.
-    options = tf.data.Options()
-    options.autotune.enabled = False
-    return examples.batch(BATCH).prefetch(2).with_options(options)

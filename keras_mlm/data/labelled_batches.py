@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from keras_mlm.data.untuned import untuned
 from keras_mlm.errors import InputError
 
 # Batches whose rows are sorted by length among themselves; their order stays random.
@@ -102,12 +103,7 @@ def labelled_batches(
     if weighted:
         signature = (*signature, tf.TensorSpec((None,), tf.float32))
     dataset = tf.data.Dataset.from_generator(batches, output_signature=signature)
-    dataset = dataset.apply(tf.data.experimental.assert_cardinality(-(-len(rows) // batch_size))).prefetch(2)
-    # There is nothing to tune, and a finished epoch's iterator waits for the thread that tunes, which now and then
-    # sleeps on for as long as the epoch took (TensorFlow 2.21, epochs of three seconds and more).
-    options = tf.data.Options()
-    options.autotune.enabled = False
-    return dataset.with_options(options)
+    return untuned(dataset.apply(tf.data.experimental.assert_cardinality(-(-len(rows) // batch_size))).prefetch(2))
 
 
 def _order(lengths: np.ndarray, batch_size: int, key: list[int] | None) -> list[np.ndarray]:

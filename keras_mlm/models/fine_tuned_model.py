@@ -104,7 +104,7 @@ class FineTunedModel(TrainingStep, keras.Model):
         """Return a copy that computes in another precision; the model itself where it does already.
 
         A model is saved, loaded and served in float32; one that was trained in half precision is best judged as it will
-        answer then: `model.set_weights(copy.get_weights())`.
+        answer then, see `take_weights`.
 
         Args:
             precision: str, `"float32"`, `"mixed_bfloat16"` or another policy of Keras.
@@ -121,8 +121,17 @@ class FineTunedModel(TrainingStep, keras.Model):
         finally:
             keras.config.set_dtype_policy(policy)
         copy.tokenizer = self.tokenizer
-        copy.set_weights(self.get_weights())
+        copy.take_weights(self)
         return copy
+
+    def take_weights(self, other: Self) -> None:
+        """Set the weights to those of another model of the same architecture; nothing where that is the model itself.
+
+        Args:
+            other: a model of the class, such as `in_precision` returned.
+        """
+        if other is not self:
+            self.set_weights(other.get_weights())
 
     def build(self, input_shape: Any = None) -> None:
         """Create the weights, which depend on the config and the number of classes only."""

@@ -114,6 +114,11 @@ class FineTuning:
         }
         return cls(**{**chosen, **{name: value for name, value in given.items() if value is not None}})
 
+    @property
+    def few_shapes(self) -> bool:
+        """Whether batches should have few shapes, as each is compiled in half precision; see `labelled_batches`."""
+        return self.precision != "float32"
+
     def __str__(self) -> str:
         """All entries in one line."""
         entries = dataclasses.asdict(self).items()

@@ -1,6 +1,7 @@
 """What measurement campaigns share: cells of work that are kept as they finish, and recipes run as cells."""
 
 import json
+import statistics
 import subprocess
 import sys
 import time
@@ -44,6 +45,15 @@ def table_lines(cells: list[dict[str, Any]], results: str, figures: list[str]) -
     nothing = ["not run", *[None] * (len(figures) - 1)]
     rows = zip(cells, rows_of(cells, results), strict=True)
     return [[*cell.values(), *([row.get(name) for name in figures] if row else nothing)] for cell, row in rows]
+
+
+def mean_and_deviation(values: list[float]) -> str:
+    """Return both with the digits that a share or a perplexity has."""
+    if not values:
+        return "not run"
+    digits = 3 if max(values) < 1 else 1
+    mean = f"{statistics.mean(values):.{digits}f}"
+    return f"{mean} ± {statistics.stdev(values):.{digits}f}" if len(values) > 1 else mean
 
 
 def rows_of(cells: list[dict[str, Any]], results: str) -> list[dict[str, Any] | None]:

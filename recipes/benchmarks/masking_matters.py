@@ -3,11 +3,10 @@
 import json
 import math
 import shutil
-import statistics
 from pathlib import Path
 from typing import Any, Literal
 
-from campaign import cell_folder, rows_of, run_cells, run_recipe, table_lines
+from campaign import cell_folder, mean_and_deviation, rows_of, run_cells, run_recipe, table_lines
 from frozen_probe import accuracy_of, probe_of, shuffled
 
 from keras_mlm import command_line
@@ -230,15 +229,6 @@ def print_tables(cells: list[dict[str, Any]], results: str) -> None:
             means = (mean_and_deviation([row[name] for row in rows]) for name in figures)
             lines.append([language, how, way, len(rows), *means])
         print(text_table(["language", "judged", "way", "seeds", *figures], lines))
-
-
-def mean_and_deviation(values: list[float]) -> str:
-    """Return both with the digits that a share or a perplexity has."""
-    if not values:
-        return "not run"
-    digits = 3 if max(values) < 1 else 1
-    mean = f"{statistics.mean(values):.{digits}f}"
-    return f"{mean} ± {statistics.stdev(values):.{digits}f}" if len(values) > 1 else mean
 
 
 if __name__ == "__main__":

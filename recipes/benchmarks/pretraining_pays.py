@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from campaign import run_recipe
+from campaign import mean_and_deviation, run_recipe
 
 from keras_mlm import command_line
 
@@ -202,10 +202,9 @@ def _in_any(jobs: list[Job]) -> list[str]:
 
 def _shown(job: Job, system: str) -> str:
     scores = job.scores(system)
-    if not scores:
-        return "not run" if system in job.systems else ""
-    mean = f"{statistics.mean(scores):.3f}"
-    return f"{mean} ± {statistics.stdev(scores):.3f} ({len(scores)})" if len(scores) > 1 else mean
+    if not scores and system not in job.systems:
+        return ""
+    return mean_and_deviation(scores) + (f" ({len(scores)})" if len(scores) > 1 else "")
 
 
 def draw_curves(jobs: list[Job], labelled: str, path: str) -> None:

@@ -161,11 +161,9 @@ def _keras_hub(shape: dict[str, int], batch: dict[str, Any], precision: str, com
 def _fit(model: Any, batch: Any, steps: int) -> Callable[[], float]:
     import tensorflow as tf
 
-    rows = tf.data.Dataset.from_tensors(batch).cache().repeat()
-    # Its thread may take a second to end at the end of a round, which is no step's time.
-    options = tf.data.Options()
-    options.autotune.enabled = False
-    rows = rows.with_options(options)
+    from keras_mlm.data.untuned import untuned
+
+    rows = untuned(tf.data.Dataset.from_tensors(batch).cache().repeat())
     return lambda: model.fit(rows, steps_per_epoch=steps, verbose=0, shuffle=False).history["loss"][-1]
 
 
