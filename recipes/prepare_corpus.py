@@ -60,7 +60,8 @@ def prepare_corpus(
             before, if they have eight words or more.
         drop_near_repeats: Leave out documents that share such a part of their runs of five words, or of five Chinese
             characters, with an earlier one: 0.8 is a good measure.
-        exclude: Files of evaluation sets; documents that contain a sentence of theirs are left out.
+        exclude: Files of evaluation sets, of texts or of tagged words; documents that contain a sentence of
+            theirs are left out.
         normalization: "fast" for a vocabulary of your own, "bert" for one that came with a Google or Hugging Face BERT.
         cased: Tell upper from lower case.
         field: What holds the text of a row: an entry of JSONL, "text" by default, a column of Parquet, or one of CSV

@@ -13,8 +13,9 @@ class ExcludedSentences:
     """The sentences of eight words or more in evaluation files, and whether a document contains one of them.
 
     Every tab-separated field of every line counts, as it stands and split into sentences, so that plain text,
-    `label<TAB>text` and sentence pairs all work; of `.csv` every cell, of `.jsonl` every string. They are held in
-    memory: evaluation sets are small.
+    `label<TAB>text` and sentence pairs all work; of `.csv` every cell, of `.jsonl` every string. Where a line is a word
+    and its tags, and a blank line ends a sentence, the words together count, however they are spaced in a document. All
+    are held in memory: evaluation sets are small.
 
     Args:
         paths: list of str, files and folders as for `read_documents`.
@@ -31,20 +32,45 @@ class ExcludedSentences:
 
     def __init__(self, paths: Sequence[str]) -> None:
         self._sentences: set[str] = set()
+        self._unspaced: set[str] = set()  # of sentences that are known by their words
         for path in list_files(paths) if paths else []:
-            before = len(self._sentences)
-            for field in _fields(path):
-                for text in (field, *split_sentences(field)):
-                    self._sentences.add(normalize(text))
-            self._sentences = set(filter(is_telling, self._sentences))
-            if len(self._sentences) == before:
+            texts = {normalize(text) for field in _fields(path) for text in (field, *split_sentences(field))}
+            texts = set(filter(is_telling, texts))
+            tagged = {_unspaced(normalize(text)) for text in _tagged_sentences(path) if is_telling(normalize(text))}
+            if not texts and not tagged:
                 raise InputError(f"{path} has no sentence of eight words or more that could be excluded")
+            self._sentences |= texts
+            self._unspaced |= tagged
 
     def occur_in(self, lines: Sequence[str]) -> bool:
         """Return whether one of a document's lines, or a sentence of one, is an excluded one."""
-        return bool(self._sentences) and any(
-            normalize(text) in self._sentences for line in lines for text in (line, *split_sentences(line))
-        )
+        return any(self._holds(normalize(text)) for line in lines for text in (line, *split_sentences(line)))
+
+    def _holds(self, text: str) -> bool:
+        return text in self._sentences or (bool(self._unspaced) and _unspaced(text) in self._unspaced)
+
+
+def _unspaced(normalized: str) -> str:
+    return normalized.replace(" ", "")
+
+
+def _tagged_sentences(path: str) -> Iterator[str]:
+    """Give the sentences of a file with a word, a tab and its tags in each line, and a blank line after a sentence."""
+    words: list[str] = []
+    ended = False
+    for line in read_lines(path) if file_kind(path) not in ("jsonl", "csv") else ():
+        if line.strip():
+            words.append(line.split("\t")[0] if "\t" in line else " ")
+        else:
+            yield from _joined(words)
+            words, ended = [], True
+    if ended:  # without a single blank line these are rows of something else
+        yield from _joined(words)
+
+
+def _joined(words: list[str]) -> Iterator[str]:
+    if words and not any(map(str.isspace, "".join(words))):
+        yield " ".join(words)
 
 
 def _fields(path: str) -> Iterator[str]:
