@@ -1,20 +1,16 @@
 """Details of the style modern, ModernBERT's and LTG-BERT's, one changed at a time: held-out loss, on a GPU."""
 
-import concurrent.futures
 import contextlib
 import dataclasses
 import math
-import multiprocessing
-import os
 import statistics
-import sys
 import time
 from collections.abc import Callable, Iterator
 from typing import Any, Literal
 from unittest import mock
 
 import train_on_jax
-from campaign import keep_rows, kept_rows, row_of
+from campaign import kept_rows, row_of
 
 from keras_mlm import command_line
 
@@ -57,47 +53,21 @@ def modern_details(
     if part == "rows":
         write_rows(work, data, preset)
     elif part == "train":
-        train(cells, work, results, processes, time.monotonic() + seconds)
+        train_on_jax.run_cells_side_by_side(cells, results, run_cell, prepare, work, processes, seconds)
     print_table(cells, results)
 
 
 def write_rows(work: str, data: str, preset: str) -> None:
     """Write the rows to train on, and those that are held out."""
-    from keras_mlm.config import PretrainingConfig
-    from keras_mlm.data.pretraining_dataset import PretrainingDataset
-
-    settings = {**SETTINGS, "steps": 1 << 20}
-    train_on_jax.write_rows(work, data, preset, "modern", EPOCHS, settings)
-    held_out = PretrainingDataset.from_config(data, PretrainingConfig.from_style("modern", **settings), "validation")
-    train_on_jax.write_batches(f"{work}/held_out.npz", held_out.batches())
-
-
-def train(cells: list[dict[str, Any]], work: str, results: str, processes: int, end: float) -> None:
-    """Run the cells that are missing, some at a time."""
-    missing = [cell for cell in cells if row_of(cell, kept_rows(results)) is None]
-    os.environ["XLA_PYTHON_CLIENT_PREALLOCATE"] = "false"  # others are on the card, too
-    context = multiprocessing.get_context("spawn")
-    with concurrent.futures.ProcessPoolExecutor(processes, context, prepare, (work,)) as pool:
-        running: set[concurrent.futures.Future[dict[str, Any]]] = set()
-        left, begun, done = list(missing), time.monotonic(), 0
-        while left or running:
-            while left and len(running) < processes and time.monotonic() < end:
-                running.add(pool.submit(run_cell, left.pop(0), work))
-            if not running:
-                break
-            finished, running = concurrent.futures.wait(running, return_when=concurrent.futures.FIRST_COMPLETED)
-            for future in finished:
-                keep_rows([*kept_rows(results), future.result()], results)
-                done += 1
-                minutes = (time.monotonic() - begun) / done * (len(missing) - done) / 60
-                print(f"{done} of {len(missing)}, {minutes:.0f} minutes left: {future.result()}", flush=True)
+    train_on_jax.write_rows(work, data, preset, "modern", EPOCHS, {**SETTINGS, "steps": 1 << 20})
+    train_on_jax.write_held_out(work, data)
 
 
 def prepare(work: str) -> None:
     """Read the rows, once a process."""
-    sys.modules["tensorflow"] = None  # type: ignore[assignment]
+    train_on_jax.without_tensorflow()
     for name in ("rows", "held_out"):
-        BATCHES[name] = train_on_jax.read_batches(f"{work}/{name}.npz")
+        BATCHES[name] = train_on_jax.read_batches(f"{work}/{name}.npz.xz")
 
 
 def run_cell(cell: dict[str, Any], work: str) -> dict[str, Any]:
@@ -105,29 +75,20 @@ def run_cell(cell: dict[str, Any], work: str) -> dict[str, Any]:
     import jax
     import keras
 
-    from keras_mlm.models.bert_pretrainer import BertPretrainer
-
     config, training, _ = train_on_jax.read_job(work)
     change = DETAILS[cell["detail"]]
     config = dataclasses.replace(config, **change.model)
     training = dataclasses.replace(training, steps=cell["steps"], seed=cell["seed"], **change.training)
-    keras.utils.set_random_seed(training.seed)
-    keras.config.set_dtype_policy(training.precision)
     with change.layers():
-        model = BertPretrainer(config)
+        model = train_on_jax.compiled_model(config, training)
         change.weights(model)
-        model.compile(train_on_jax.optimizer_with_rates(training), jit_compile=True)
         begun = time.perf_counter()
-        rows = (batch for _ in range(cell["steps"]) for batch in BATCHES["rows"])
-        model.fit(rows, steps_per_epoch=cell["steps"], shuffle=False, verbose=0)
-        jax.block_until_ready([variable.value for variable in model.trainable_variables])
+        for _ in train_on_jax.fitted(model, BATCHES["rows"], cell["steps"]):
+            pass
         taken = time.perf_counter() - begun
-        held_out = BATCHES["held_out"]
-        logs = model.evaluate((batch for batch in held_out), steps=len(held_out), verbose=0, return_dict=True)
+        found = train_on_jax.held_out_figures(model, BATCHES["held_out"])
     keras.utils.clear_session()
-    found = {"loss": round(logs["masked_lm_loss"], 4), "accuracy": round(logs["masked_lm_accuracy"], 4)}
-    device = jax.devices()[0].device_kind
-    return {**cell, **found, "seconds": round(taken, 1), "device": device, "date": time.strftime("%Y-%m-%d")}
+    return {**cell, **found, "seconds": round(taken, 1), "device": jax.devices()[0].device_kind}
 
 
 def print_table(cells: list[dict[str, Any]], results: str) -> None:

@@ -1,20 +1,28 @@
 """Pre-training under Keras' JAX backend, in a process without TensorFlow, into a model folder for TensorFlow."""
 
+import concurrent.futures
+import io
 import json
+import lzma
+import multiprocessing
 import os
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Literal
 
-from campaign import run_recipe
+from campaign import keep_rows, kept_rows, row_of, run_recipe
 
 from keras_mlm import command_line
 
 REPORTED_STEPS = 200  # between two lines of progress
 PARTS = {"rows": "tensorflow", "train": "jax", "model": "tensorflow"}  # and the backend of each
 CHECKED_ROWS = 4
+MASKED = "masked_ids"  # what stood at the masked places
+# Numbers of two bytes, and a dictionary in which the rows of some epochs have room.
+COMPRESSION = {"id": lzma.FILTER_LZMA2, "preset": 1, "dict_size": 1 << 28, "lc": 3, "lp": 1, "pb": 1}
 TOLERANCE = 1e-4
 
 
@@ -89,14 +97,18 @@ def write_rows(work: str, data: str, preset: str, style: str, epochs: int, setti
     print(f"masking {count:,} batches of {training.batch_size} rows", flush=True)
     Path(work).mkdir(parents=True, exist_ok=True)
     tokenizer.save(work)
-    write_batches(f"{work}/rows.npz", rows.batches().take(count))
-    model = BertConfig.from_preset(preset, style=style, vocabulary_size=size)
-    job = {"model": model.to_dict(), "pretraining": training.to_dict(), "tokens_a_row": rows.tokens_a_row}
+    write_batches(f"{work}/rows.npz.xz", rows.batches().take(count))
+    write_job(work, BertConfig.from_preset(preset, style=style, vocabulary_size=size), training, rows.tokens_a_row)
+
+
+def write_job(work: str, model: Any, training: Any, tokens_a_row: float) -> None:
+    """Write the two configs of a run, and how many tokens its rows have on average."""
+    job = {"model": model.to_dict(), "pretraining": training.to_dict(), "tokens_a_row": tokens_a_row}
     Path(work, "job.json").write_text(json.dumps(job, indent=1) + "\n")
 
 
 def read_job(work: str) -> tuple[Any, Any, float]:
-    """Return the two configs that `write_rows` wrote, and how many tokens its rows have on average."""
+    """Return what `write_job` wrote."""
     from keras_mlm.config import BertConfig, PretrainingConfig
 
     job = json.loads(Path(work, "job.json").read_text())
@@ -105,39 +117,70 @@ def read_job(work: str) -> tuple[Any, Any, float]:
 
 def train(work: str) -> None:
     """Train on the rows; write the weights, and what the model answers to some of them."""
-    sys.modules["tensorflow"] = None  # type: ignore[assignment]  # where it is installed: importing it fails
+    without_tensorflow()
+    import jax
+
+    config, training, tokens_a_row = read_job(work)
+    model = compiled_model(config, training)
+    batches = read_batches(f"{work}/rows.npz.xz")
+    device = jax.devices()[0].device_kind
+    print(f"{model.count_params():,} parameters, {len(batches):,} batches, on {device}", flush=True)
+    seconds = []
+    for done, each, logs in fitted(model, batches, training.steps or 0):
+        seconds.append(each)
+        rate = training.batch_size * tokens_a_row / each
+        left = ((training.steps or 0) - done) * each
+        print(
+            f"step {done:,} of {training.steps:,}  loss {logs['loss']:.3f}  "
+            f"accuracy {logs['masked_lm_accuracy']:.1%}  {rate:,.0f} tokens/s  {left:.0f} s left", flush=True,
+        )  # fmt: skip
+    hand_over(model, batches[0][0], work)
+    metrics = {"device": device, "steps": training.steps, "milliseconds": round(1000 * min(seconds), 2)}
+    Path(work, "trained.json").write_text(json.dumps(metrics, indent=1) + "\n")
+
+
+def without_tensorflow() -> None:
+    """See to it that TensorFlow, where it is installed, is not imported."""
+    sys.modules["tensorflow"] = None  # type: ignore[assignment]
+
+
+def compiled_model(config: Any, training: Any) -> Any:
+    """Return a new model as a run begins with it."""
+    import keras
+
+    from keras_mlm.models.bert_pretrainer import BertPretrainer
+
+    keras.utils.set_random_seed(training.seed)
+    keras.config.set_dtype_policy(training.precision)
+    model = BertPretrainer(config)
+    model.compile(optimizer_with_rates(training), jit_compile=True)
+    return model
+
+
+def fitted(model: Any, batches: list[Any], steps: int) -> Iterator[tuple[int, float, dict[str, float]]]:
+    """Train, and give from time to time the steps that are done, the seconds of one, and the last logs."""
+    import jax
+
+    endless = (batch for _ in range(steps) for batch in batches)
+    for begun in range(0, steps, REPORTED_STEPS):
+        since, some = time.perf_counter(), min(REPORTED_STEPS, steps - begun)
+        logs = model.fit(endless, steps_per_epoch=some, shuffle=False, verbose=0).history
+        jax.block_until_ready([variable.value for variable in model.trainable_variables])
+        yield begun + some, (time.perf_counter() - since) / some, {name: values[-1] for name, values in logs.items()}
+
+
+def hand_over(model: Any, inputs: dict[str, Any], work: str) -> None:
+    """Write the weights of a model, and what it answers to the first of some rows."""
     import jax
     import keras
     import numpy as np
 
     from keras_mlm.models.bert_pretrainer import BertPretrainer
 
-    config, training, tokens_a_row = read_job(work)
-    steps = training.steps or 0
-    keras.utils.set_random_seed(training.seed)
-    keras.config.set_dtype_policy(training.precision)
-    model = BertPretrainer(config)
-    model.compile(optimizer_with_rates(training), jit_compile=True)
-    batches = read_batches(f"{work}/rows.npz")
-    device = jax.devices()[0].device_kind
-    print(f"{model.count_params():,} parameters, {len(batches):,} batches, on {device}", flush=True)
-    endless = (batch for _ in range(steps) for batch in batches)
-    seconds = []
-    for begun in range(0, steps, REPORTED_STEPS):
-        since, some = time.perf_counter(), min(REPORTED_STEPS, steps - begun)
-        logs = model.fit(endless, steps_per_epoch=some, shuffle=False, verbose=0).history
-        jax.block_until_ready([variable.value for variable in model.trainable_variables])
-        seconds.append((time.perf_counter() - since) / some)
-        rate = training.batch_size * tokens_a_row / seconds[-1]
-        left = (steps - begun - some) * seconds[-1]
-        print(
-            f"step {begun + some:,} of {steps:,}  loss {logs['loss'][-1]:.3f}  "
-            f"accuracy {logs['masked_lm_accuracy'][-1]:.1%}  {rate:,.0f} tokens/s  {left:.0f} s left", flush=True,
-        )  # fmt: skip
     keras.config.set_dtype_policy("float32")
-    plain = BertPretrainer(config)
+    plain = BertPretrainer(model.config)
     plain.set_weights(model.get_weights())
-    inputs = {name: array[:CHECKED_ROWS] for name, array in batches[0][0].items()}
+    inputs = {name: array[:CHECKED_ROWS] for name, array in inputs.items()}
     with jax.default_matmul_precision("highest"):
         answers = plain(inputs)
     plain.save_weights(f"{work}/model.weights.h5")
@@ -145,8 +188,6 @@ def train(work: str) -> None:
         f"{work}/answers.npz", **{f"x/{name}": array for name, array in inputs.items()},
         **{name: np.asarray(answer, "float32") for name, answer in answers.items()},
     )  # fmt: skip
-    done = {"device": device, "steps": steps, "milliseconds": round(1000 * min(seconds), 2)}
-    Path(work, "trained.json").write_text(json.dumps(done, indent=1) + "\n")
 
 
 def optimizer_with_rates(training: Any) -> Any:
@@ -173,16 +214,26 @@ def optimizer_with_rates(training: Any) -> Any:
 
 
 def write_batches(path: str, batches: Any) -> None:
-    """Write what `fit` takes, batches of equal shapes."""
+    """Write what `fit` takes, batches of equal shapes.
+
+    Rows are written without their masks, which stand beside: what an epoch masks anew is then only those, as the rest
+    was there before, and a file of several epochs is little larger than that of one.
+    """
     import numpy as np
 
-    arrays: dict[str, list[Any]] = {}
+    lists: dict[str, list[Any]] = {}
     for batch in batches.as_numpy_iterator():
         for kind, entries in zip(("x", "y", "weights"), batch, strict=True):
             for name, array in entries.items():
                 # Ids, places, and weights that are 0 or 1.
-                arrays.setdefault(f"{kind}/{name}", []).append(array.astype("uint16"))
-    np.savez_compressed(path, **{name: np.stack(some) for name, some in arrays.items()})
+                lists.setdefault(f"{kind}/{name}", []).append(array.astype("uint16"))
+    arrays = {name: np.stack(some) for name, some in lists.items()}
+    tokens, positions = arrays["x/token_ids"], arrays["x/mask_positions"].astype("int64")
+    arrays[MASKED] = np.take_along_axis(tokens, positions, -1)
+    labels = np.where(arrays["weights/masked_lm"] > 0, arrays.pop("y/masked_lm"), arrays[MASKED])
+    np.put_along_axis(tokens, positions, labels, -1)
+    with lzma.open(path, "wb", filters=[COMPRESSION]) as file:
+        np.savez(file, **arrays)
 
 
 def read_batches(path: str) -> list[tuple[dict[str, Any], ...]]:
@@ -190,9 +241,13 @@ def read_batches(path: str) -> list[tuple[dict[str, Any], ...]]:
     import numpy as np
 
     types = {"x/padding_mask": "bool"}
-    with np.load(path) as rows:
+    with lzma.open(path) as file, np.load(io.BytesIO(file.read())) as rows:
         arrays = {name: rows[name] for name in rows.files}
-    count = len(arrays["x/token_ids"])
+    tokens, positions = arrays["x/token_ids"], arrays["x/mask_positions"].astype("int64")
+    labels = np.take_along_axis(tokens, positions, -1)
+    arrays["y/masked_lm"] = np.where(arrays["weights/masked_lm"] > 0, labels, 0)
+    np.put_along_axis(tokens, positions, arrays.pop(MASKED), -1)
+    count = len(tokens)
 
     def part(kind: str, batch: int, default: str) -> dict[str, Any]:
         names = [name for name in arrays if name.startswith(f"{kind}/")]
@@ -200,6 +255,62 @@ def read_batches(path: str) -> list[tuple[dict[str, Any], ...]]:
 
     return [(part("x", batch, "int32"), part("y", batch, "int32"), part("weights", batch, "float32"))
             for batch in range(count)]  # fmt: skip
+
+
+def write_held_out(work: str, data: str) -> None:
+    """Write the rows that are held out, masked as for every evaluation."""
+    from keras_mlm.data.pretraining_dataset import PretrainingDataset
+
+    write_batches(
+        f"{work}/held_out.npz.xz", PretrainingDataset.from_config(data, read_job(work)[1], "validation").batches()
+    )
+
+
+def held_out_figures(model: Any, batches: list[Any]) -> dict[str, float]:
+    """Return the loss of masked tokens of a model on rows that are held out, and how many it guesses right."""
+    logs = model.evaluate((batch for batch in batches), steps=len(batches), verbose=0, return_dict=True)
+    return {"loss": round(logs["masked_lm_loss"], 4), "accuracy": round(logs["masked_lm_accuracy"], 4)}
+
+
+def run_cells_side_by_side(
+    cells: list[dict[str, Any]],
+    results: str,
+    run: Callable[[dict[str, Any], str], dict[str, Any]],
+    prepare: Callable[[str], None],
+    work: str,
+    processes: int,
+    seconds: float,
+) -> None:
+    """Run the cells of a campaign that are missing, some at a time on one device, each kept when it is finished.
+
+    Args:
+        cells: what to run, in this order.
+        results: JSON file of finished cells.
+        run: runs a cell in a process of the pool, given the work folder, and returns its row.
+        prepare: is called in each process before its first cell, with the work folder.
+        work: folder of what the cells read.
+        processes: how many at a time.
+        seconds: after which no cell is begun.
+    """
+    begun, done = time.monotonic(), 0
+    missing = [cell for cell in cells if row_of(cell, kept_rows(results)) is None]
+    os.environ["XLA_PYTHON_CLIENT_PREALLOCATE"] = "false"  # others are on the card, too
+    context = multiprocessing.get_context("spawn")
+    with concurrent.futures.ProcessPoolExecutor(processes, context, prepare, (work,)) as pool:
+        running: set[concurrent.futures.Future[dict[str, Any]]] = set()
+        left = list(missing)
+        while left or running:
+            while left and len(running) < processes and time.monotonic() - begun < seconds:
+                running.add(pool.submit(run, left.pop(0), work))
+            if not running:
+                break
+            finished, running = concurrent.futures.wait(running, return_when=concurrent.futures.FIRST_COMPLETED)
+            for future in finished:
+                row = {**future.result(), "date": time.strftime("%Y-%m-%d")}
+                keep_rows([*kept_rows(results), row], results)
+                done += 1
+                minutes = (time.monotonic() - begun) / done * (len(missing) - done) / 60
+                print(f"{done} of {len(missing)}, {minutes:.0f} minutes left: {row}", flush=True)
 
 
 def write_model(work: str, output: str) -> None:

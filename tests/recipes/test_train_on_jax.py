@@ -1,5 +1,6 @@
 """Trained on JAX in a process without TensorFlow, a model folder for TensorFlow."""
 
+import importlib
 import json
 import os
 import subprocess
@@ -10,6 +11,8 @@ import numpy as np
 import pytest
 from recipe_runs import write_corpus
 
+from keras_mlm.config import PretrainingConfig
+from keras_mlm.data.pretraining_dataset import PretrainingDataset
 from keras_mlm.model_folder import load_model
 
 RECIPES = Path(__file__).parents[2] / "recipes"
@@ -20,6 +23,24 @@ def run(script: str, *arguments: str) -> subprocess.CompletedProcess:
     environment = {name: value for name, value in os.environ.items() if name != "KERAS_BACKEND"}
     command = [sys.executable, str(RECIPES / script), *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, timeout=300, env=environment)
+
+
+@pytest.mark.parametrize("style", ["classic", "modern"])
+def test_batches_are_read_as_they_were_written(style, tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(str(RECIPES / "benchmarks"))
+    train_on_jax = importlib.import_module("train_on_jax")
+    training = PretrainingConfig.from_style(style, length=16, batch_size=4, steps=9)
+    rows = PretrainingDataset.from_config(write_corpus(tmp_path / "data", WORDS), training).batches().take(3)
+    path = str(tmp_path / "rows.npz.xz")
+    train_on_jax.write_batches(path, rows)
+    read, written = train_on_jax.read_batches(path), list(rows.as_numpy_iterator())
+    assert len(read) == len(written) == 3
+    for batches in zip(read, written, strict=True):
+        for there, here in zip(*batches, strict=True):
+            assert set(there) == set(here)
+            for name, array in here.items():
+                assert there[name].dtype == array.dtype
+                np.testing.assert_array_equal(there[name], array, err_msg=name)
 
 
 @pytest.mark.slow
