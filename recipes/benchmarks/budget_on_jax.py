@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import train_on_jax
-from campaign import kept_rows, row_of
+from campaign import cell_folder, kept_rows, row_of
 
 from keras_mlm import command_line
 
@@ -76,7 +76,7 @@ def budget_on_jax(
             kept = [style for style in wanted if ROWS[style] == kind]
             write_rows(f"{work}/{kind}", data, kept, settings, masked_epochs)
     elif part == "train":
-        train_on_jax.run_cells_side_by_side(cells, results, run_cell, _prepare, work, processes, seconds)
+        train_on_jax.run_cells_side_by_side(cells, results, run_cell, work, processes, seconds)
     print_table(cells, results)
 
 
@@ -114,20 +114,6 @@ def measured_paces(data: str, style: str, settings: dict[str, Any]) -> dict[str,
     return paces
 
 
-BATCHES: dict[str, Any] = {}  # of this process, by their file
-
-
-def _prepare(work: str) -> None:
-    """Keep TensorFlow out of a process."""
-    train_on_jax.without_tensorflow()
-
-
-def _batches(path: str) -> Any:
-    if path not in BATCHES:
-        BATCHES[path] = train_on_jax.read_batches(path)
-    return BATCHES[path]
-
-
 def run_cell(cell: dict[str, Any], work: str) -> dict[str, Any]:
     """Train and evaluate one model, and leave its weights."""
     import jax
@@ -141,13 +127,13 @@ def run_cell(cell: dict[str, Any], work: str) -> dict[str, Any]:
     steps = _steps(cell, work)
     training = dataclasses.replace(training, steps=steps, seed=cell["seed"], learning_rate=cell["learning_rate"])
     model = train_on_jax.compiled_model(config, training)
-    batches = _batches(f"{rows}/rows.npz.xz")
+    batches = train_on_jax.read_batches(f"{rows}/rows.npz.xz")
     begun = time.perf_counter()
     for _ in train_on_jax.fitted(model, batches, steps):
         pass
     taken = time.perf_counter() - begun
-    found = train_on_jax.held_out_figures(model, _batches(f"{rows}/held_out.npz.xz"))
-    place = model_folder(work, cell)
+    found = train_on_jax.held_out_figures(model, train_on_jax.read_batches(f"{rows}/held_out.npz.xz"))
+    place = cell_folder(work, cell)
     Path(place).mkdir(parents=True, exist_ok=True)
     for name in ("vocab.txt", "tokenizer.json"):
         shutil.copy(f"{rows}/{name}", place)
@@ -163,11 +149,6 @@ def _steps(cell: dict[str, Any], work: str) -> int:
     """Return how many steps the budget of a cell has at the pace that was measured."""
     paces = json.loads(Path(work, ROWS[cell["style"]], "paces.json").read_text())
     return int(60 * cell["minutes"] / paces[cell["style"]][cell["preset"]])
-
-
-def model_folder(work: str, cell: dict[str, Any]) -> str:
-    """Return the work folder that a cell leaves."""
-    return f"{work}/{cell['style']}-{cell['preset']}-{cell['learning_rate']:g}-{cell['minutes']:g}-{cell['seed']}"
 
 
 def print_table(cells: list[dict[str, Any]], results: str) -> None:

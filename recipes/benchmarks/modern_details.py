@@ -53,7 +53,7 @@ def modern_details(
     if part == "rows":
         write_rows(work, data, preset)
     elif part == "train":
-        train_on_jax.run_cells_side_by_side(cells, results, run_cell, prepare, work, processes, seconds)
+        train_on_jax.run_cells_side_by_side(cells, results, run_cell, work, processes, seconds)
     print_table(cells, results)
 
 
@@ -63,19 +63,13 @@ def write_rows(work: str, data: str, preset: str) -> None:
     train_on_jax.write_held_out(work, data)
 
 
-def prepare(work: str) -> None:
-    """Read the rows, once a process."""
-    train_on_jax.without_tensorflow()
-    for name in ("rows", "held_out"):
-        BATCHES[name] = train_on_jax.read_batches(f"{work}/{name}.npz.xz")
-
-
 def run_cell(cell: dict[str, Any], work: str) -> dict[str, Any]:
     """Train and evaluate one model."""
     import jax
     import keras
 
     config, training, _ = train_on_jax.read_job(work)
+    batches, held_out = (train_on_jax.read_batches(f"{work}/{name}.npz.xz") for name in ("rows", "held_out"))
     change = DETAILS[cell["detail"]]
     config = dataclasses.replace(config, **change.model)
     training = dataclasses.replace(training, steps=cell["steps"], seed=cell["seed"], **change.training)
@@ -83,10 +77,10 @@ def run_cell(cell: dict[str, Any], work: str) -> dict[str, Any]:
         model = train_on_jax.compiled_model(config, training)
         change.weights(model)
         begun = time.perf_counter()
-        for _ in train_on_jax.fitted(model, BATCHES["rows"], cell["steps"]):
+        for _ in train_on_jax.fitted(model, batches, cell["steps"]):
             pass
         taken = time.perf_counter() - begun
-        found = train_on_jax.held_out_figures(model, BATCHES["held_out"])
+        found = train_on_jax.held_out_figures(model, held_out)
     keras.utils.clear_session()
     return {**cell, **found, "seconds": round(taken, 1), "device": jax.devices()[0].device_kind}
 
@@ -231,7 +225,6 @@ DETAILS = {
     "dropout 0.1": Detail({"dropout": 0.1}),
     "not gated": Detail({"gated": False}),
 }
-BATCHES: dict[str, list[Any]] = {}  # of this process
 
 if __name__ == "__main__":
     command_line.run(modern_details, backend=train_on_jax.backend_asked())

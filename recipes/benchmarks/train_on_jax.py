@@ -1,6 +1,7 @@
 """Pre-training under Keras' JAX backend, in a process without TensorFlow, into a model folder for TensorFlow."""
 
 import concurrent.futures
+import functools
 import io
 import json
 import lzma
@@ -236,6 +237,7 @@ def write_batches(path: str, batches: Any) -> None:
         np.savez(file, **arrays)
 
 
+@functools.cache  # a process of a campaign trains more than one model on them
 def read_batches(path: str) -> list[tuple[dict[str, Any], ...]]:
     """Return what `write_batches` wrote."""
     import numpy as np
@@ -276,7 +278,6 @@ def run_cells_side_by_side(
     cells: list[dict[str, Any]],
     results: str,
     run: Callable[[dict[str, Any], str], dict[str, Any]],
-    prepare: Callable[[str], None],
     work: str,
     processes: int,
     seconds: float,
@@ -287,7 +288,6 @@ def run_cells_side_by_side(
         cells: what to run, in this order.
         results: JSON file of finished cells.
         run: runs a cell in a process of the pool, given the work folder, and returns its row.
-        prepare: is called in each process before its first cell, with the work folder.
         work: folder of what the cells read.
         processes: how many at a time.
         seconds: after which no cell is begun.
@@ -296,7 +296,7 @@ def run_cells_side_by_side(
     missing = [cell for cell in cells if row_of(cell, kept_rows(results)) is None]
     os.environ["XLA_PYTHON_CLIENT_PREALLOCATE"] = "false"  # others are on the card, too
     context = multiprocessing.get_context("spawn")
-    with concurrent.futures.ProcessPoolExecutor(processes, context, prepare, (work,)) as pool:
+    with concurrent.futures.ProcessPoolExecutor(processes, context, without_tensorflow) as pool:
         running: set[concurrent.futures.Future[dict[str, Any]]] = set()
         left = list(missing)
         while left or running:
