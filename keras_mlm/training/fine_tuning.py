@@ -20,7 +20,7 @@ CURVE_POINTS = 200
 FEW_TEXTS = 2000
 # From so many operations on, minutes on a CPU, half precision is worth compiling what stands between the products: half
 # a minute. Of texts and sentences alike so many tokens are counted.
-LONG, TOKENS = 2e13, 20
+LONG, TOKENS = 8e12, 20
 # Training of a width of 128 goes on for so many steps without a better epoch.
 PATIENT_STEPS = 300
 

@@ -40,8 +40,8 @@ def test_half_precision_is_for_long_training_where_the_cpu_has_it(monkeypatch):
     tiny, mini = (BertConfig.from_preset(preset, vocabulary_size=9) for preset in ("tiny", "mini"))
     for precision in ("mixed_bfloat16", "float32"):
         monkeypatch.setattr(fine_tuning, "fastest_precision", lambda found=precision: found)
-        assert FineTuning.for_model(mini, 8000).precision == precision
-        assert FineTuning.for_model(mini, 200).precision == FineTuning.for_model(tiny, 8000).precision == "float32"
+        assert FineTuning.for_model(mini, 8000).precision == FineTuning.for_model(tiny, 8000).precision == precision
+        assert FineTuning.for_model(mini, 200).precision == FineTuning.for_model(tiny, 1000).precision == "float32"
     assert FineTuning.for_model(mini, 200, precision="mixed_bfloat16").precision == "mixed_bfloat16"
 
 
