@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -95,8 +96,9 @@ def test_sigterm_on_one_worker_stops_both_and_one_process_goes_on(tmp_path, whol
     job.wait_for_step(5)
     job.processes[1].send_signal(signal.SIGTERM)
     ended = job.end()
-    messages = [errors.strip().splitlines()[-1] for _, _, errors in ended]
-    assert messages[0] == messages[1] and " is saved in " in messages[0] and "Interrupted: step" in messages[0]
+    # Whoever leaves last may log behind its own message, in TensorFlow's words, that the other has left.
+    messages = ["".join(re.findall(r"^.*Interrupted: step .*$", errors, re.MULTILINE)) for _, _, errors in ended]
+    assert messages[0] == messages[1] and " is saved in " in messages[0], ended
     saved = int(messages[0].split("step ")[1].split()[0])
     # The world shrinks to one process, which takes the same steps.
     alone = Job(tmp_path / "run", 30, dropout=0.0)
