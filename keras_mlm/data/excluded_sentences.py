@@ -36,7 +36,7 @@ class ExcludedSentences:
         for path in list_files(paths) if paths else []:
             texts = {normalize(text) for field in _fields(path) for text in (field, *split_sentences(field))}
             texts = set(filter(is_telling, texts))
-            tagged = {_unspaced(normalize(text)) for text in _tagged_sentences(path) if is_telling(normalize(text))}
+            tagged = {_unspaced(text) for text in map(normalize, _tagged_sentences(path)) if is_telling(text)}
             if not texts and not tagged:
                 raise InputError(f"{path} has no sentence of eight words or more that could be excluded")
             self._sentences |= texts
@@ -44,7 +44,9 @@ class ExcludedSentences:
 
     def occur_in(self, lines: Sequence[str]) -> bool:
         """Return whether one of a document's lines, or a sentence of one, is an excluded one."""
-        return any(self._holds(normalize(text)) for line in lines for text in (line, *split_sentences(line)))
+        return bool(self._sentences or self._unspaced) and any(
+            self._holds(normalize(text)) for line in lines for text in (line, *split_sentences(line))
+        )
 
     def _holds(self, text: str) -> bool:
         return text in self._sentences or (bool(self._unspaced) and _unspaced(text) in self._unspaced)
