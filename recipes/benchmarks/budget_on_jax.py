@@ -4,12 +4,11 @@ import dataclasses
 import json
 import math
 import shutil
-import time
 from pathlib import Path
 from typing import Any, Literal
 
 import train_on_jax
-from campaign import cell_folder, kept_rows, row_of
+from campaign import cell_folder, kept_rows, row_of, run_cells_side_by_side
 
 from keras_mlm import command_line
 
@@ -76,7 +75,7 @@ def budget_on_jax(
             kept = [style for style in wanted if ROWS[style] == kind]
             write_rows(f"{work}/{kind}", data, kept, settings, masked_epochs)
     elif part == "train":
-        train_on_jax.run_cells_side_by_side(cells, results, run_cell, work, processes, seconds)
+        run_cells_side_by_side(cells, results, run_cell, work, processes, seconds, train_on_jax.without_tensorflow)
     print_table(cells, results)
 
 
@@ -116,7 +115,6 @@ def measured_paces(data: str, style: str, settings: dict[str, Any]) -> dict[str,
 
 def run_cell(cell: dict[str, Any], work: str) -> dict[str, Any]:
     """Train and evaluate one model, and leave its weights."""
-    import jax
     import keras
 
     from keras_mlm.config import BertConfig
@@ -127,22 +125,16 @@ def run_cell(cell: dict[str, Any], work: str) -> dict[str, Any]:
     steps = _steps(cell, work)
     training = dataclasses.replace(training, steps=steps, seed=cell["seed"], learning_rate=cell["learning_rate"])
     model = train_on_jax.compiled_model(config, training)
-    batches = train_on_jax.read_batches(f"{rows}/rows.npz.xz")
-    begun = time.perf_counter()
-    for _ in train_on_jax.fitted(model, batches, steps):
-        pass
-    taken = time.perf_counter() - begun
-    found = train_on_jax.held_out_figures(model, train_on_jax.read_batches(f"{rows}/held_out.npz.xz"))
+    found = train_on_jax.learned_figures(model, rows, steps)
     place = cell_folder(work, cell)
     Path(place).mkdir(parents=True, exist_ok=True)
     for name in ("vocab.txt", "tokenizer.json"):
         shutil.copy(f"{rows}/{name}", place)
     train_on_jax.write_job(place, config, training, tokens_a_row)
-    train_on_jax.hand_over(model, batches[0][0], place)
-    device = jax.devices()[0].device_kind
-    Path(place, "trained.json").write_text(json.dumps({"device": device, "steps": steps}) + "\n")
+    train_on_jax.hand_over(model, train_on_jax.read_batches(f"{rows}/rows.npz.xz")[0][0], place)
+    Path(place, "trained.json").write_text(json.dumps({"device": found["device"], "steps": steps}) + "\n")
     keras.utils.clear_session()
-    return {**cell, "steps": steps, **found, "seconds": round(taken, 1), "device": device}
+    return {**cell, "steps": steps, **found}
 
 
 def _steps(cell: dict[str, Any], work: str) -> int:

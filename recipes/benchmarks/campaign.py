@@ -1,6 +1,9 @@
 """What measurement campaigns share: cells of work that are kept as they finish, and recipes run as cells."""
 
+import concurrent.futures
 import json
+import multiprocessing
+import os
 import statistics
 import subprocess
 import sys
@@ -33,6 +36,47 @@ def run_cells(
         print(f"{len(cells) - len(missing) + number + 1} of {len(cells)}: {cell}{left}", flush=True)
         row = {**cell, **run(cell), "date": time.strftime("%Y-%m-%d")}
         keep_rows([*kept_rows(results), row], results)
+
+
+def run_cells_side_by_side(
+    cells: list[dict[str, Any]],
+    results: str,
+    run: Callable[[dict[str, Any], str], dict[str, Any]],
+    work: str,
+    processes: int,
+    seconds: float,
+    begin: Callable[[], None],
+) -> None:
+    """Run the cells of a campaign that are missing, some at a time on one device, each kept when it is finished.
+
+    Args:
+        cells: what to run, in this order.
+        results: JSON file of finished cells.
+        run: runs a cell in a process of the pool, given the work folder, and returns its row.
+        work: folder of what the cells read.
+        processes: how many at a time.
+        seconds: after which no cell is begun.
+        begin: what a process of the pool does first.
+    """
+    begun, done = time.monotonic(), 0
+    missing = [cell for cell in cells if row_of(cell, kept_rows(results)) is None]
+    os.environ["XLA_PYTHON_CLIENT_PREALLOCATE"] = "false"  # others are on the card, too
+    context = multiprocessing.get_context("spawn")
+    with concurrent.futures.ProcessPoolExecutor(processes, context, begin) as pool:
+        running: set[concurrent.futures.Future[dict[str, Any]]] = set()
+        left = list(missing)
+        while left or running:
+            while left and len(running) < processes and time.monotonic() - begun < seconds:
+                running.add(pool.submit(run, left.pop(0), work))
+            if not running:
+                break
+            finished, running = concurrent.futures.wait(running, return_when=concurrent.futures.FIRST_COMPLETED)
+            for future in finished:
+                row = {**future.result(), "date": time.strftime("%Y-%m-%d")}
+                keep_rows([*kept_rows(results), row], results)
+                done += 1
+                minutes = (time.monotonic() - begun) / done * (len(missing) - done) / 60
+                print(f"{done} of {len(missing)}, {minutes:.0f} minutes left: {row}", flush=True)
 
 
 def cell_folder(work: str, cell: dict[str, Any]) -> str:

@@ -4,13 +4,12 @@ import contextlib
 import dataclasses
 import math
 import statistics
-import time
 from collections.abc import Callable, Iterator
 from typing import Any, Literal
 from unittest import mock
 
 import train_on_jax
-from campaign import kept_rows, row_of
+from campaign import kept_rows, row_of, run_cells_side_by_side
 
 from keras_mlm import command_line
 
@@ -53,7 +52,7 @@ def modern_details(
     if part == "rows":
         write_rows(work, data, preset)
     elif part == "train":
-        train_on_jax.run_cells_side_by_side(cells, results, run_cell, work, processes, seconds)
+        run_cells_side_by_side(cells, results, run_cell, work, processes, seconds, train_on_jax.without_tensorflow)
     print_table(cells, results)
 
 
@@ -65,24 +64,18 @@ def write_rows(work: str, data: str, preset: str) -> None:
 
 def run_cell(cell: dict[str, Any], work: str) -> dict[str, Any]:
     """Train and evaluate one model."""
-    import jax
     import keras
 
     config, training, _ = train_on_jax.read_job(work)
-    batches, held_out = (train_on_jax.read_batches(f"{work}/{name}.npz.xz") for name in ("rows", "held_out"))
     change = DETAILS[cell["detail"]]
     config = dataclasses.replace(config, **change.model)
     training = dataclasses.replace(training, steps=cell["steps"], seed=cell["seed"], **change.training)
     with change.layers():
         model = train_on_jax.compiled_model(config, training)
         change.weights(model)
-        begun = time.perf_counter()
-        for _ in train_on_jax.fitted(model, batches, cell["steps"]):
-            pass
-        taken = time.perf_counter() - begun
-        found = train_on_jax.held_out_figures(model, held_out)
+        found = train_on_jax.learned_figures(model, work, cell["steps"])
     keras.utils.clear_session()
-    return {**cell, **found, "seconds": round(taken, 1), "device": jax.devices()[0].device_kind}
+    return {**cell, **found}
 
 
 def print_table(cells: list[dict[str, Any]], results: str) -> None:

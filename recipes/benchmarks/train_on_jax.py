@@ -1,20 +1,18 @@
 """Pre-training under Keras' JAX backend, in a process without TensorFlow, into a model folder for TensorFlow."""
 
-import concurrent.futures
 import functools
 import io
 import json
 import lzma
-import multiprocessing
 import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
 
-from campaign import keep_rows, kept_rows, row_of, run_recipe
+from campaign import run_recipe
 
 from keras_mlm import command_line
 
@@ -268,49 +266,27 @@ def write_held_out(work: str, data: str) -> None:
     )
 
 
-def held_out_figures(model: Any, batches: list[Any]) -> dict[str, float]:
-    """Return the loss of masked tokens of a model on rows that are held out, and how many it guesses right."""
-    logs = model.evaluate((batch for batch in batches), steps=len(batches), verbose=0, return_dict=True)
-    return {"loss": round(logs["masked_lm_loss"], 4), "accuracy": round(logs["masked_lm_accuracy"], 4)}
+def learned_figures(model: Any, work: str, steps: int) -> dict[str, Any]:
+    """Train a model on the rows of a folder, and return what it then makes of those that are held out.
 
-
-def run_cells_side_by_side(
-    cells: list[dict[str, Any]],
-    results: str,
-    run: Callable[[dict[str, Any], str], dict[str, Any]],
-    work: str,
-    processes: int,
-    seconds: float,
-) -> None:
-    """Run the cells of a campaign that are missing, some at a time on one device, each kept when it is finished.
-
-    Args:
-        cells: what to run, in this order.
-        results: JSON file of finished cells.
-        run: runs a cell in a process of the pool, given the work folder, and returns its row.
-        work: folder of what the cells read.
-        processes: how many at a time.
-        seconds: after which no cell is begun.
+    Returns:
+        Dict of the loss of masked tokens, the share of them that is guessed right, the seconds that training took and
+        the device.
     """
-    begun, done = time.monotonic(), 0
-    missing = [cell for cell in cells if row_of(cell, kept_rows(results)) is None]
-    os.environ["XLA_PYTHON_CLIENT_PREALLOCATE"] = "false"  # others are on the card, too
-    context = multiprocessing.get_context("spawn")
-    with concurrent.futures.ProcessPoolExecutor(processes, context, without_tensorflow) as pool:
-        running: set[concurrent.futures.Future[dict[str, Any]]] = set()
-        left = list(missing)
-        while left or running:
-            while left and len(running) < processes and time.monotonic() - begun < seconds:
-                running.add(pool.submit(run, left.pop(0), work))
-            if not running:
-                break
-            finished, running = concurrent.futures.wait(running, return_when=concurrent.futures.FIRST_COMPLETED)
-            for future in finished:
-                row = {**future.result(), "date": time.strftime("%Y-%m-%d")}
-                keep_rows([*kept_rows(results), row], results)
-                done += 1
-                minutes = (time.monotonic() - begun) / done * (len(missing) - done) / 60
-                print(f"{done} of {len(missing)}, {minutes:.0f} minutes left: {row}", flush=True)
+    import jax
+
+    batches, held_out = (read_batches(f"{work}/{name}.npz.xz") for name in ("rows", "held_out"))
+    begun = time.perf_counter()
+    for _ in fitted(model, batches, steps):
+        pass
+    taken = time.perf_counter() - begun
+    logs = model.evaluate((batch for batch in held_out), steps=len(held_out), verbose=0, return_dict=True)
+    return {
+        "loss": round(logs["masked_lm_loss"], 4),
+        "accuracy": round(logs["masked_lm_accuracy"], 4),
+        "seconds": round(taken, 1),
+        "device": jax.devices()[0].device_kind,
+    }
 
 
 def write_model(work: str, output: str) -> None:
