@@ -4,6 +4,8 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from keras_mlm.config import BertConfig
 from keras_mlm.errors import InputError
 from keras_mlm.training.best_epoch import BestEpoch
@@ -23,6 +25,10 @@ FEW_TEXTS = 2000
 LONG, TOKENS = 8e12, 20
 # Training of a width of 128 goes on for so many steps without a better epoch.
 PATIENT_STEPS = 300
+# The highest rate by the width of a model: the paper's for 768, those of small models by recipes/benchmarks/
+# fine_tuning_rates.py. Between widths it is a power of them; beyond nothing was measured.
+TEXT_RATES = {128: 2e-3, 256: 1.2e-3, 768: 3e-5}
+TAG_RATES = {128: 2.2e-3, 256: 5.4e-4, 768: 6e-5}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -95,10 +101,11 @@ class FineTuning:
         few = small and examples < FEW_TEXTS
         batch_size = given.get("batch_size") or (16 if tags or few else 64 if small else 32)
         # Small models forget little and overfit soon: they take rates that larger ones do not survive, more dropout,
-        # and many epochs. Measured at a width of 128; 3e-5 is what the paper has for 768.
-        width = max(config.hidden_dim, 128)  # below that nothing was measured, and powers grow without end
+        # and many epochs.
+        width = max(config.hidden_dim, 128)  # below that nothing was measured
         steps = (6000 if tags else 3300) * 128 / width
-        rate = 6e-5 * (768 / width) ** 2 if tags else 3e-5 * (768 / width) ** 2.34
+        widths, rates = zip(*(TAG_RATES if tags else TEXT_RATES).items(), strict=True)
+        rate = math.exp(np.interp(math.log(width), np.log(widths), np.log(rates)))
         in_an_epoch = max(examples, 1) / batch_size
         epochs = given.get("epochs") or max(3, min(40 if tags else 100, round(steps / in_an_epoch)))
         operations = 6 * 12 * config.num_layers * config.hidden_dim**2 * TOKENS * examples * epochs

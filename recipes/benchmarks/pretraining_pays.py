@@ -93,7 +93,8 @@ def pretraining_pays(
         chinese_text: The same for Chinese.
         results: Folder of a JSON file a set, and of learning_curves.png.
         sets: Names of the sets; by default all.
-        few: How many labelled examples the learning curves have beside all; by default 50, 200 and 1000.
+        few: How many labelled examples the learning curves have beside all; by default 50, 200 and 1000,
+            with 0 there are none.
         seeds: How many times to train what depends on chance, and to draw few examples.
         only: Names of the systems, of those that a set has; by default all.
         length: Tokens a row of the BERTs.
@@ -109,7 +110,7 @@ def pretraining_pays(
     models = {"english": english or [], "chinese": chinese or []}
     texts = {"english": english_text, "chinese": chinese_text}
     jobs = [(name, None) for name in names]
-    jobs += [(name, count) for name in names if name in CURVES for count in few or [50, 200, 1000]]
+    jobs += [(name, count) for name in names if name in CURVES for count in few or [50, 200, 1000] if count]
     jobs = [
         Job(name, count, _systems(name, models, texts, only), f"{results}/{name}{f'_{count}' if count else ''}.json")
         for name, count in jobs

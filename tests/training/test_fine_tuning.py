@@ -25,6 +25,16 @@ def test_what_is_given_stays_and_the_rest_follows_model_and_data():
     assert words.batch_size < tiny.batch_size and words.dropout < tiny.dropout
 
 
+@pytest.mark.parametrize(("tags", "mini"), [(False, 1.2e-3), (True, 5.4e-4)])
+def test_wider_models_take_lower_rates_and_those_between_two_widths_what_is_between(tags, mini):
+    configs = [BertConfig(9, num_layers=1, num_heads=2, hidden_dim=width) for width in (64, 128, 256, 512, 768, 1024)]
+    rates = [FineTuning.for_model(config, 8000, tags=tags).learning_rate for config in configs]
+    assert rates[0] == rates[1] and rates[4] == rates[5] == pytest.approx(6e-5 if tags else 3e-5)
+    assert rates[1] > rates[2] > rates[3] > rates[4] and rates[2] == pytest.approx(mini)
+    # A straight line of logarithms: 512 is log(2) of log(3) of the way from 256 to 768.
+    assert rates[3] == pytest.approx(rates[2] * (rates[4] / rates[2]) ** (np.log(2) / np.log(3)))
+
+
 @pytest.mark.parametrize("tags", [False, True])
 def test_few_examples_are_steps_enough_to_learn_and_to_wait_for_a_better_epoch(tags):
     tiny = BertConfig.from_preset("tiny", vocabulary_size=9)
