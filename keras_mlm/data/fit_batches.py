@@ -4,11 +4,12 @@ from typing import Any
 
 import tensorflow as tf
 
+from keras_mlm.data.untuned import untuned
 from keras_mlm.errors import InputError
 
 # Nothing here branches on a tensor, and looking for that takes longer than all the rest of building a pipeline.
 as_it_is = tf.autograph.experimental.do_not_convert
-# Batches that are ready before the model wants them, where masks depend on the step.
+# Batches that are ready before the model wants them; no more, as masks may depend on the step.
 STEPS_AHEAD = 8
 _INPUTS = ("token_ids", "segment_ids", "padding_mask", "position_ids", "sequence_ids", "mask_positions")
 
@@ -28,17 +29,12 @@ def in_order(dataset: tf.data.Dataset, steps: int) -> tf.data.Dataset:
     options.experimental_optimization.inject_prefetch = False
     # Replicas share out every batch; sharding the files would change which rows a batch holds.
     options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.OFF
-    return dataset.apply(tf.data.experimental.assert_cardinality(steps)).with_options(options)
+    return untuned(dataset.apply(tf.data.experimental.assert_cardinality(steps)).with_options(options))
 
 
-def fit_batches(keyed: tf.data.Dataset, *, needs_step: bool) -> tf.data.Dataset:
-    """Return batches of keyed rows as `(x, y, sample_weight)`.
-
-    Args:
-        keyed: Dataset of dicts.
-        needs_step: bool, whether the masks depend on the step: few batches are then made ahead of the model.
-    """
-    return keyed.map(as_it_is(_to_fit)).prefetch(STEPS_AHEAD if needs_step else tf.data.AUTOTUNE)
+def fit_batches(keyed: tf.data.Dataset) -> tf.data.Dataset:
+    """Return batches of keyed rows, a Dataset of dicts, as `(x, y, sample_weight)`."""
+    return keyed.map(as_it_is(_to_fit)).prefetch(STEPS_AHEAD)
 
 
 def _to_fit(batch: dict[str, Any]) -> tuple[dict[str, Any], ...]:

@@ -86,7 +86,7 @@ class MixedDataset:
             workers: int, a divisor of the batch size. Defaults to `1`, the whole batch.
         """
         keyed = self.keyed_batches(start_step, worker=worker, workers=workers)
-        return fit_batches(keyed, needs_step=self._masking.needs_step)
+        return fit_batches(keyed)
 
     def keyed_batches(self, start_step: int = 0, *, worker: int = 0, workers: int = 1) -> tf.data.Dataset:
         """Return the batches as flat dicts with the rows' keys; `corpus` is the place of a row's corpus among all.

@@ -234,7 +234,7 @@ class PretrainingDataset:
             each text). In length buckets L and P are those of each batch.
         """
         keyed = self.keyed_batches(start_step, worker=worker, workers=workers)
-        return fit_batches(keyed, needs_step=self._masking.needs_step)
+        return fit_batches(keyed)
 
     def keyed_batches(self, start_step: int = 0, *, worker: int = 0, workers: int = 1) -> tf.data.Dataset:
         """Return the batches as flat dicts that also hold the rows' keys, to look at or count.

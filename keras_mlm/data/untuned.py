@@ -4,13 +4,14 @@ import tensorflow as tf
 
 
 def untuned(dataset: tf.data.Dataset) -> tf.data.Dataset:
-    """Return a dataset without tf.data's autotuning, for `fit` over several epochs.
+    """Return a dataset without tf.data's autotuning.
 
-    The iterator of a finished epoch waits for the thread that tunes, which now and then sleeps on for as long as the
-    epoch took (TensorFlow 2.21, epochs of three seconds and more).
+    An iterator waits, when it is deleted, for the thread that tunes, which now and then sleeps on for as long as the
+    iterator was there, at most a minute (TensorFlow 2.21): at the end of an epoch, of training, after Ctrl-C.
 
     Args:
-        dataset: `tf.data.Dataset` that asks for nothing to be tuned (`tf.data.AUTOTUNE`).
+        dataset: `tf.data.Dataset`; a `map` with `tf.data.AUTOTUNE` makes as many calls at a time as there are cores,
+            at most 16.
 
     Returns:
         `tf.data.Dataset` of the same elements.
