@@ -17,7 +17,7 @@ def run(*arguments):
 def texts(tmp_path_factory):
     folder, draw = tmp_path_factory.mktemp("texts"), random.Random(1)
     rows = []
-    for _ in range(120):
+    for _ in range(300):
         label = draw.choice(sorted(WORDS))
         rows.append(f"{label}\t{' '.join(['the', *draw.choices(WORDS[label], k=draw.randint(1, 6))])}\n")
     (folder / "train.tsv").write_text("".join(rows))

@@ -1,7 +1,7 @@
 import builtins
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from keras_mlm.errors import InputError
@@ -12,7 +12,6 @@ TAG = st.sampled_from(["O", "B-X", "I-X", "B-Y", "I-Y"])
 PAIRS = st.lists(st.lists(st.tuples(TAG, TAG), min_size=1, max_size=8), min_size=1, max_size=5)
 
 
-@settings(max_examples=30)
 @given(PAIRS)
 def test_figures_are_what_counting_spans_gives(sentences):
     truth, predicted = ([[pair[side] for pair in sentence] for sentence in sentences] for side in (0, 1))
