@@ -31,6 +31,19 @@ def test_the_markov_model_does():
     assert model.predict([["the", "unseen"]])[0] == ["D", "N"]
 
 
+def test_an_unseen_word_has_the_tags_of_words_seen_once_that_look_like_it():
+    """Verbs are rare and new, names common and always the same: nothing but the ending and the capital tells."""
+    known = [["Ann", "dog"], ["N", "C"]]
+    sentences = (
+        [known[0]] * 30 + [[f"{stem}ing"] for stem in ("walk", "sleep", "sing")] + [["Bob"], ["Eve"], ["40"], ["7"]]
+    )
+    tags = [known[1]] * 30 + [["V"]] * 3 + [["N"]] * 2 + [["D"]] * 2
+    model = HiddenMarkovModel()
+    model.fit((sentences, tags), (sentences, tags), 0)
+    assert model.predict([["jumping"], ["Kim"], ["1,999"], ["Ann", "dog"]]) == [["V"], ["N"], ["D"], ["N", "C"]]
+    assert model.predict([["digit"], ["capital"]]) == model.predict([["xxyyz"], ["zzyyx"]])
+
+
 def test_its_answers_are_the_likeliest_of_all():
     """Beside a search through all sequences of tags, with the probabilities counted anew."""
     draw = np.random.default_rng(0)
