@@ -17,6 +17,7 @@ def baselines(
     label: str | None = None,
     pair: str | None = None,
     unlabelled: list[str] | None = None,
+    exclude: list[str] | None = None,
     vectors: str | None = None,
     models: list[str] | None = None,
     examples: int | None = None,
@@ -42,6 +43,7 @@ def baselines(
         label: Column of the label or tag.
         pair: Column of the second text of a pair.
         unlabelled: Text files or folders to learn word vectors from; they are kept beside the results.
+        exclude: Evaluation files: documents that hold one of their sentences are left out of that text.
         vectors: Or word vectors in the text format of GloVe or word2vec. Without either, networks begin with random
             ones, and the mean of word vectors is left out.
         models: Model folders: each is fine-tuned, and the first also from random weights.
@@ -61,7 +63,7 @@ def baselines(
     from keras_mlm.data.text_files import describe_paths
     from keras_mlm.errors import InputError
 
-    kept = lazy_vectors(vectors, unlabelled, f"{results}.vectors.txt")
+    kept = lazy_vectors(vectors, unlabelled, f"{results}.vectors.txt", exclude or ())
     if task == "texts":
         columns = {"text": text, "label": label, "pair": pair}
         data, classes, digests = text_examples(train, dev=dev, test=test, test_percent=test_percent, **columns)
@@ -76,7 +78,8 @@ def baselines(
         raise InputError(f"no system {', '.join(unknown)}; there are {', '.join(there)}")
     origin = vectors or (describe_paths(unlabelled) if unlabelled else None)
     settings = {"task": task, "examples": digests, "vectors": origin, "length": length}
-    cells = Cells(results, {**settings, **({} if examples is None else {"drawn": examples})})
+    optional = {"drawn": examples, "excluded": describe_paths(exclude) if exclude else None}
+    cells = Cells(results, {**settings, **{name: value for name, value in optional.items() if value is not None}})
     chosen = [name for name in there if not only or name in only]
     drawn = [data if examples is None else fewer_examples(data, examples, seed) for seed in range(seeds)]
     cells.run(

@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from keras_mlm.baselines.words import EXTRA, parts, words
 from keras_mlm.data.documents import read_documents
+from keras_mlm.data.excluded_sentences import ExcludedSentences
 from keras_mlm.data.progress import progress_bar
 from keras_mlm.data.text_files import list_files
 from keras_mlm.errors import InputError
@@ -45,11 +46,15 @@ class WordVectors:
         return int(self.table.vector_size)
 
     @classmethod
-    def train(cls, paths: Sequence[str], *, size: int = 100, seed: int = 0, workers: int = 2) -> "WordVectors":
+    def train(
+        cls, paths: Sequence[str], *, exclude: Sequence[str] = (), size: int = 100, seed: int = 0, workers: int = 2
+    ) -> "WordVectors":
         """Learn skip-gram vectors from text files and folders, see `read_documents`.
 
         Args:
             paths: sequence of str.
+            exclude: sequence of str, evaluation files: documents that hold a sentence of theirs are left out, as
+                `prepare_corpus` leaves them out. Defaults to none.
             size: int, numbers a vector. Defaults to `100`.
             seed: int. With several workers the order of updates differs from run to run. Defaults to `0`.
             workers: int, threads. Defaults to `2`.
@@ -62,7 +67,7 @@ class WordVectors:
         """
         word2vec = _gensim().Word2Vec
         started = time.monotonic()
-        sentences = [words(line) for line in _lines(paths)]
+        sentences = [words(line) for line in _lines(paths, ExcludedSentences(exclude))]
         with progress_bar("Learning word vectors", EPOCHS, "epochs") as bar:
 
             class Bar(_callbacks()):  # type: ignore[misc]
@@ -135,9 +140,10 @@ class WordVectors:
         return np.mean(self.table[known], axis=0) if known else np.zeros(self.size, "float32")
 
 
-def _lines(paths: Sequence[str]) -> Iterator[str]:
+def _lines(paths: Sequence[str], excluded: ExcludedSentences) -> Iterator[str]:
     for document in read_documents(paths):
-        yield from document.lines
+        if not excluded.occur_in(document.lines):
+            yield from document.lines
 
 
 def _gensim() -> Any:
@@ -154,13 +160,16 @@ def _callbacks() -> Any:
     return CallbackAny2Vec
 
 
-def lazy_vectors(path: str | None, text: Sequence[str] | None, kept: str) -> Callable[[], WordVectors] | None:
+def lazy_vectors(
+    path: str | None, text: Sequence[str] | None, kept: str, exclude: Sequence[str] = ()
+) -> Callable[[], WordVectors] | None:
     """Return a callable that reads or learns word vectors when they are first needed.
 
     Args:
         path: str, file of vectors; or `None`.
         text: sequence of str, text files and folders to learn them from; or `None`.
         kept: str, where what has been learned is kept and read from again.
+        exclude: sequence of str, evaluation files, see `WordVectors.train`. Defaults to none.
 
     Returns:
         A callable that returns `WordVectors`, each time the same; `None` without file and text.
@@ -181,7 +190,7 @@ def lazy_vectors(path: str | None, text: Sequence[str] | None, kept: str) -> Cal
     def vectors() -> WordVectors:
         if path or tf.io.gfile.exists(kept):
             return WordVectors.load(path or kept)
-        learned = WordVectors.train(text or [])
+        learned = WordVectors.train(text or [], exclude=exclude)
         learned.save(kept)
         logger.info("word vectors learned in %.0f s", learned.seconds)
         return learned

@@ -89,7 +89,8 @@ def pretraining_pays(
         labelled: Folder of the labelled sets, such as en_cls/banking77 in it, each a train.tsv and perhaps a dev.tsv.
         english: Model folders for the English sets; each is fine-tuned, and the first also from random weights.
         chinese: The same for the Chinese ones.
-        english_text: Text that English word vectors learn from; without it networks begin with random ones.
+        english_text: Text that English word vectors learn from, but for documents that hold a sentence of what judges;
+            without it networks begin with random ones.
         chinese_text: The same for Chinese.
         results: Folder of a JSON file a set, and of learning_curves.png.
         sets: Names of the sets; by default all.
@@ -124,7 +125,7 @@ def pretraining_pays(
             language = _language(job.name)
             run_recipe(
                 "baselines", results=job.path, models=models[language] or None, seeds=number, length=length,
-                vectors=_vectors(texts[language], f"{work}/{language}_vectors.txt"), examples=job.examples,
+                vectors=_vectors(language, texts[language], work, labelled), examples=job.examples,
                 only=job.systems, **_reading(job.name, labelled),
             )  # fmt: skip
             done += count
@@ -158,11 +159,13 @@ def _has_tags(name: str) -> bool:
     return SETS[name].get("task") == "tags"
 
 
-def _vectors(text: list[str] | None, path: str) -> str | None:
-    """Return the file of the word vectors of a text, which are learned once."""
+def _vectors(language: str, text: list[str] | None, work: str, labelled: str) -> str | None:
+    """Return the file of the word vectors of a language, which are learned once, without what judges."""
     from keras_mlm.baselines.word_vectors import lazy_vectors
 
-    vectors = lazy_vectors(None, text, path)
+    path = f"{work}/{language}_vectors.txt"
+    judging = [_reading(name, labelled).get("test") for name in SETS if _language(name) == language]
+    vectors = lazy_vectors(None, text, path, [file for file in judging if file])
     if vectors is None:
         return None
     if not Path(path).exists():

@@ -59,6 +59,16 @@ def test_words_of_one_topic_lie_together(tmp_path):
         WordVectors.train([str(tmp_path / "s.txt")])
 
 
+def test_documents_that_hold_what_judges_are_left_out(tmp_path):
+    told = "the judges know that nobody has seen this one sentence before"
+    (tmp_path / "dev.tsv").write_text(f"1\t{told}\n")
+    (tmp_path / "t.txt").write_text(f"{told}\nsecret words stand beside it\n\n" * 4 + "river lake rain boat\n\n" * 200)
+    paths = [str(tmp_path / "t.txt")]
+    assert "secret" in WordVectors.train(paths, size=4).table
+    vectors = WordVectors.train(paths, size=4, exclude=[str(tmp_path / "dev.tsv")])
+    assert set(vectors.table.index_to_key) == {"river", "lake", "rain", "boat"}
+
+
 TRAIN = (["river river", "lake", "rock rock", "sand", "rock", "river lake"] * 8, np.array([0, 0, 1, 1, 1, 0] * 8))
 
 
