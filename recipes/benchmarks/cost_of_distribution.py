@@ -56,9 +56,9 @@ def cost_of_distribution(
     found: dict[str, list[float]] = {"one": [], "half": [], "two": [], "exchange": []}
     for number in range(rounds):
         print(f"round {number + 1} of {rounds}", flush=True)
-        (one,) = _run([["--role", "one", *shared]])
-        (half,) = _run([["--role", "half", *shared]])
-        two = _run([["--role", "worker", "--core", str(index), *shared] for index in range(2)])
+        (one,) = run_roles([["--role", "one", *shared]])
+        (half,) = run_roles([["--role", "half", *shared]])
+        two = run_roles([["--role", "worker", "--core", str(index), *shared] for index in range(2)])
         found["one"].append(one["step"])
         found["half"].append(half["step"])
         found["two"].append(max(worker["step"] for worker in two))
@@ -79,7 +79,15 @@ def cost_of_distribution(
     return figures
 
 
-def _run(arguments: list[list[str]]) -> list[dict[str, float]]:
+def run_roles(arguments: list[list[str]]) -> list[dict[str, float]]:
+    """Run processes of this script at the same time, several of them as workers of one cluster.
+
+    Args:
+        arguments: command line of each, with its role.
+
+    Returns:
+        The seconds that each measured.
+    """
     environments: list[dict[str, str]] = [{} for _ in arguments]
     if len(arguments) > 1:
         sockets = [socket.create_server(("localhost", 0)) for _ in arguments]

@@ -110,7 +110,10 @@ def _config(shape: dict[str, int], style: str) -> Any:
 
     sizes = {name: shape[name] for name in ("vocabulary_size", "num_layers", "num_heads", "hidden_dim")}
     return BertConfig(
-        **sizes, intermediate_dim=4 * shape["hidden_dim"], **{**STYLES[style]["model"], "next_sentence": False}
+        **sizes,
+        intermediate_dim=4 * shape["hidden_dim"],
+        max_sequence_length=max(BertConfig.max_sequence_length, shape["length"]),
+        **{**STYLES[style]["model"], "next_sentence": False},
     )
 
 
