@@ -52,21 +52,23 @@ def _normalised(x: Any, gamma: Any, beta: Any, *, epsilon: float) -> Any:
 
 
 def _standardised(x: Any, epsilon: float) -> tuple[Any, Any]:
-    """Return rows of mean 0 and variance 1, and what they were multiplied by."""
+    """Return rows of mean 0 and variance 1, and the variance they had, with epsilon."""
     wide = ops.cast(x, "float32")  # sums over a row need it in mixed precision
     centred = wide - row_means(wide)
-    scale = ops.rsqrt(row_means(ops.square(centred)) + epsilon)
-    return centred * scale, scale
+    variance = row_means(ops.square(centred)) + epsilon
+    return centred * ops.rsqrt(variance), variance
 
 
 def _gradients(tensors: Any, outputs: Any, gradient: Any, *, epsilon: float) -> list[Any]:
     """Return the gradients of `_normalised` in x, gamma and beta."""
     x, gamma, beta = tensors
-    normal, scale = _standardised(x, epsilon)
+    normal, variance = _standardised(x, epsilon)
     gradient = ops.cast(gradient, "float32")
     inner = gradient * ops.cast(gamma, "float32")
     # The parts of it along a row of ones and along the row itself change nothing that is normalised.
-    of_x = scale * (inner - row_means(inner) - normal * row_means(inner * normal))
+    # Divided, and not multiplied by a reciprocal: XLA for CPUs keeps the result of a division for all who read it, and
+    # computes products once more for each of them, with dropout through all the blocks above.
+    of_x = (inner - row_means(inner) - normal * row_means(inner * normal)) / ops.sqrt(variance)
     of_gamma = ops.cast(column_sums(gradient * normal), gamma.dtype)
     of_beta = None if beta is None else ops.cast(column_sums(gradient), beta.dtype)
     return [ops.cast(of_x, x.dtype), of_gamma, of_beta]

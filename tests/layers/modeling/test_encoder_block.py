@@ -1,8 +1,10 @@
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from keras_mlm.layers.modeling.encoder_block import EncoderBlock
+from keras_mlm.layers.modeling.fused_run import one_piece
 
 
 def make(**arguments):
@@ -50,3 +52,25 @@ def test_kernels_do_not_start_with_the_same_numbers():
 def test_without_dropout_there_is_no_random_state():
     assert not any("seed" in variable.path for variable in make().variables)
     assert sum("seed" in variable.path for variable in make(dropout=0.1).variables) == 3
+
+
+def test_a_compiled_step_computes_nothing_again_for_the_blocks_above():
+    """With dropout, XLA computed the gradient of the residual stream anew for every bias below, from the top on."""
+
+    def instructions(blocks):
+        layers = [make(dropout=0.1) for _ in range(blocks)]
+        weights = [variable.value for layer in layers for variable in layer.trainable_variables]
+
+        @tf.function(jit_compile=True)
+        def gradients(x):
+            with one_piece(), tf.GradientTape() as tape:
+                for layer in layers:
+                    x = layer(x, training=True)
+                loss = tf.reduce_sum(tf.square(x))
+            return tape.gradient(loss, weights)
+
+        compiled = gradients.experimental_get_compiler_ir(tf.ones((2, 8, 8)))(stage="optimized_hlo")
+        return compiled.count(" = ")
+
+    one, two, three = map(instructions, (1, 2, 3))
+    assert three - two < 1.1 * (two - one)
