@@ -164,8 +164,8 @@ def _vectors(language: str, text: list[str] | None, work: str, labelled: str) ->
     from keras_mlm.baselines.word_vectors import lazy_vectors
 
     path = f"{work}/{language}_vectors.txt"
-    judging = [_reading(name, labelled).get("test") for name in SETS if _language(name) == language]
-    vectors = lazy_vectors(None, text, path, [file for file in judging if file])
+    readings = [_reading(name, labelled) for name in SETS if _language(name) == language]
+    vectors = lazy_vectors(None, text, path, [reading["test"] for reading in readings if "test" in reading])
     if vectors is None:
         return None
     if not Path(path).exists():

@@ -38,8 +38,8 @@ def scaling(
     """Measure a training step for every length, number of rows, vocabulary and preset, and draw tokens a second.
 
     One thing varies at a time from mini, 32 rows of 128 tokens and 30,522 words, on all cores; 15 % of the tokens are
-    predicted. Of workers each has one core, and 32 rows of a corpus. A cell that stands in the results file is not run
-    again. Run it while the machine does nothing else.
+    predicted. Of workers each has one core and 32 rows of a corpus, and its vocabulary, whatever their cell says. A
+    cell that stands in the results file is not run again. Run it while the machine does nothing else.
 
     Args:
         data: Folder that prepare_corpus wrote, for the workers; without it they are left out.
@@ -110,7 +110,9 @@ def draw(rows: list[dict[str, Any]], path: str) -> None:
             place.set_ylim(0)
         place.yaxis.set_major_formatter("{x:,.0f}")
         place.grid(alpha=0.3)
-    figure.suptitle(f"{STYLE}: one thing varies from mini, 32 × 128, vocabulary 30,522; workers have a core each")
+    figure.suptitle(
+        f"{STYLE}: one thing varies from mini, 32 × 128, vocabulary 30,522; workers: a core each, a corpus' vocabulary"
+    )
     Path(path).parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=110)
     pyplot.close(figure)
