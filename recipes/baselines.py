@@ -63,6 +63,8 @@ def baselines(
     from keras_mlm.data.text_files import describe_paths
     from keras_mlm.errors import InputError
 
+    if exclude and not unlabelled:
+        raise InputError("--exclude is for the text of --unlabelled")
     kept = lazy_vectors(vectors, unlabelled, f"{results}.vectors.txt", exclude or ())
     if task == "texts":
         columns = {"text": text, "label": label, "pair": pair}

@@ -23,6 +23,9 @@ DETERMINISTIC = (
     "majority", "naive bayes", "linear svm", "mean of word vectors", "most frequent tag", "hidden markov model"
 )  # fmt: skip
 
+# Ends the name of a BERT that has the size and the vocabulary of a model, and nothing of what it learned.
+RANDOM = " from random weights"
+
 Systems = dict[str, Callable[[], Any]]
 
 
@@ -74,7 +77,7 @@ def _berts(kind: Any, classes: list[str], models: Sequence[str], length: int) ->
         if f"bert {name}" in systems:
             raise InputError(f"two models are called {name}: name their folders differently")
         if not systems:
-            systems["bert from random weights"] = functools.partial(kind, folder, classes, length, True)
+            systems[f"bert {name}{RANDOM}"] = functools.partial(kind, folder, classes, length, True)
         systems[f"bert {name}"] = functools.partial(kind, folder, classes, length)
     return systems
 

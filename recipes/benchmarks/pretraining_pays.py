@@ -201,7 +201,8 @@ def _curves(jobs: list[Job]) -> dict[str, list[Job]]:
 
 
 def _in_any(jobs: list[Job]) -> list[str]:
-    return list(dict.fromkeys(system for job in jobs for system in job.systems))
+    """Return the systems that are to be measured or have been."""
+    return list(dict.fromkeys(system for job in jobs for system in (*job.systems, *job.cells)))
 
 
 def _shown(job: Job, system: str) -> str:
@@ -220,6 +221,8 @@ def draw_curves(jobs: list[Job], labelled: str, path: str) -> None:
         path: PNG file to write.
     """
     import matplotlib
+
+    from keras_mlm.baselines.systems import RANDOM
 
     matplotlib.use("Agg")
     from matplotlib import pyplot
@@ -241,7 +244,7 @@ def draw_curves(jobs: list[Job], labelled: str, path: str) -> None:
                 continue
             means = [statistics.mean(scores) for _, scores in points]
             spread = [statistics.stdev(scores) if len(scores) > 1 else 0.0 for _, scores in points]
-            ours = system.startswith("bert ") and system != "bert from random weights"
+            ours = system.startswith("bert ") and not system.endswith(RANDOM)
             place.errorbar([count for count, _ in points], means, spread, label=system, color=f"C{number}", marker="o",
                            capsize=3, linewidth=2.6 if ours else 1.2, markersize=6 if ours else 4)  # fmt: skip
         place.set(title=name, xscale="log", xlabel="labelled examples", ylabel="accuracy")

@@ -48,13 +48,13 @@ def test_one_command_gives_one_table_and_goes_on(texts, tmp_path, capsys):
         texts / "small",
         "--only",
         "linear svm",
-        "bert from random weights",
+        "bert small from random weights",
         "bert small",
     ]
     assert run(*command, *more) == 0
     after = json.loads((tmp_path / "cells.json").read_text())["cells"]
     assert {name: after[name] for name in before} == before  # not measured again, not even their seconds
-    assert set(after["bert small"]) == set(after["bert from random weights"]) == {"0"}
+    assert set(after["bert small"]) == set(after["bert small from random weights"]) == {"0"}
     assert after["bert small"]["0"]["accuracy"] > 0.9
     assert "bert small" in capsys.readouterr().out
 
@@ -96,6 +96,7 @@ def test_tags_with_and_without_spans(texts, tmp_path, capsys):
     [
         (["--only", "prophet"], "no system prophet; there are majority"),
         (["--unlabelled", "a.txt", "--vectors", "b.txt"], "not both"),
+        (["--vectors", "b.txt", "--exclude", "a.tsv"], "--exclude is for the text of --unlabelled"),
         (["--models", "absent"], "absent is no model folder"),
         (["--task", "tags", "--pair", "3"], "for texts"),
         (["--vectors", "absent.txt"], "absent.txt does not exist"),
