@@ -11,6 +11,8 @@ from side_by_side import alternate_processes, in_a_process
 
 from keras_mlm import command_line
 from keras_mlm.config import PRESETS
+from keras_mlm.data.manifest import Manifest
+from keras_mlm.errors import InputError
 from keras_mlm.text_table import text_table
 
 # What the others are compared with, and what varies, one thing at a time.
@@ -22,6 +24,8 @@ AXES: dict[str, list[Any]] = {
     "preset": ["tiny", "mini", "small", "medium", "base"],
     "workers": [1, 2],
 }
+# Workers read a corpus, and have its vocabulary.
+CORPUS_VOCABULARY = 8000
 STYLE = "short_budget"
 MASKED_PERCENT = 15
 
@@ -38,8 +42,8 @@ def scaling(
     """Measure a training step for every length, number of rows, vocabulary and preset, and draw tokens a second.
 
     One thing varies at a time from mini, 32 rows of 128 tokens and 30,522 words, on all cores; 15 % of the tokens are
-    predicted. Of workers each has one core and 32 rows of a corpus, and its vocabulary, whatever their cell says. A
-    cell that stands in the results file is not run again. Run it while the machine does nothing else.
+    predicted. Of workers each has one core and 32 rows of a corpus with a vocabulary of 8,000. A cell that stands in
+    the results file is not run again. Run it while the machine does nothing else.
 
     Args:
         data: Folder that prepare_corpus wrote, for the workers; without it they are left out.
@@ -49,7 +53,9 @@ def scaling(
         rounds: Rounds of each cell, of which the median counts.
         only_picture: Whether to run nothing and draw what is there.
     """
-    cells = [{**BASE, axis: value} for axis, values in AXES.items() for value in values]
+    if data and (found := Manifest.load(data).vocabulary_size) != CORPUS_VOCABULARY:
+        raise InputError(f"{data} has a vocabulary of {found:,} words: prepare it with {CORPUS_VOCABULARY:,}")
+    cells = [_cell(axis, value) for axis, values in AXES.items() for value in values]
     cells = [cell for number, cell in enumerate(cells) if cell not in cells[:number]]
 
     def run(cell: dict[str, Any]) -> dict[str, Any]:
@@ -62,6 +68,11 @@ def scaling(
     figures = ["milliseconds", "tokens_per_second", "megabytes"]
     print(text_table([*BASE, *figures], table_lines(cells, results, figures)))
     draw(kept_rows(results), picture)
+
+
+def _cell(axis: str, value: Any) -> dict[str, Any]:
+    vocabulary = {"vocabulary_size": CORPUS_VOCABULARY} if axis == "workers" else {}
+    return {**BASE, **vocabulary, axis: value}
 
 
 def _step(cell: dict[str, Any], steps: int, rounds: int) -> dict[str, Any]:
@@ -79,7 +90,7 @@ def _step(cell: dict[str, Any], steps: int, rounds: int) -> dict[str, Any]:
 
 
 def _step_of_workers(cell: dict[str, Any], data: str, rounds: int) -> dict[str, Any]:
-    """Measure a worker that is alone, or two; the vocabulary is that of the corpus."""
+    """Measure a worker that is alone, or two."""
     shared = ["--data", data, "--preset", cell["preset"], "--style", STYLE, "--length", str(cell["length"])]
     shared += ["--batch-size", str(2 * cell["batch_size"])]  # over both, of which one that is alone takes half
     role = "worker" if cell["workers"] > 1 else "half"
@@ -99,7 +110,7 @@ def draw(rows: list[dict[str, Any]], path: str) -> None:
     for place in places.flat[len(AXES) :]:
         place.set_visible(False)
     for place, (axis, values) in zip(places.flat, AXES.items(), strict=False):
-        found = [(value, row_of({**BASE, axis: value}, rows)) for value in values]
+        found = [(value, row_of(_cell(axis, value), rows)) for value in values]
         points = [(str(value), row["tokens_per_second"]) for value, row in found if row]
         if points:
             place.plot(*zip(*points, strict=True), marker="o")
@@ -111,7 +122,7 @@ def draw(rows: list[dict[str, Any]], path: str) -> None:
         place.yaxis.set_major_formatter("{x:,.0f}")
         place.grid(alpha=0.3)
     figure.suptitle(
-        f"{STYLE}: one thing varies from mini, 32 × 128, vocabulary 30,522; workers: a core each, a corpus' vocabulary"
+        f"{STYLE}: one thing varies from mini, 32 × 128, vocabulary 30,522; workers: a core each, vocabulary 8,000"
     )
     Path(path).parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=110)
