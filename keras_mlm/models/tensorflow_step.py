@@ -9,7 +9,10 @@ import tensorflow as tf
 from keras_mlm.layers.modeling.fused_run import compiled_runs, one_piece
 from keras_mlm.layers.modeling.replicas import check_strategy, global_sum, replicas_of
 from keras_mlm.layers.modeling.sums import whole_sum
+from keras_mlm.models.compiler_heap import CompilerHeap
 from keras_mlm.models.keras_repairs import apply_reduced_gradients, repair_logs_of_workers
+
+HEAP = CompilerHeap()
 
 
 class TensorFlowStep:
@@ -156,7 +159,7 @@ class TensorFlowStep:
     def _make_function(self: Any, step_function: Any) -> Any:
         if self._several_workers:
             repair_logs_of_workers()
-        return super()._make_function(step_function)  # type: ignore[misc]
+        return HEAP.trimmed(super()._make_function)(step_function)  # type: ignore[misc]
 
     def _maybe_symbolic_build(self: Any, iterator: Any = None, data_batch: Any = None) -> None:
         # Under a strategy, Keras 3.15 builds a model from the mean of the replicas' first batches, which no boolean
