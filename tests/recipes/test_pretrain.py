@@ -197,6 +197,7 @@ def test_ctrl_c_saves_and_the_same_command_continues(data, tmp_path, monkeypatch
     assert not any(b"[MASK]" in path.read_bytes() for path in run.rglob("*") if path.is_file())
 
 
+@pytest.mark.slow
 def test_a_run_that_grows_its_rows_continues_among_the_long_ones(pretrain, data, tmp_path, monkeypatch, capsys):
     options = {**SMALL, "data": data, "steps": 20, "final_length": 32, "learning_rate": 1e-2, "masking": "span",
                "mask_selection_rate": 0.3, "final_mask_selection_rate": 0.1, "replacements": "unigram"}  # fmt: skip
