@@ -15,7 +15,6 @@ from keras_mlm.data.document_spool import DocumentSpool
 from keras_mlm.data.documents import Document
 from keras_mlm.data.excluded_sentences import ExcludedSentences
 from keras_mlm.data.fingerprints import FingerprintSet, fingerprint, normalize
-from keras_mlm.data.freed_memory import give_freed_memory_back
 from keras_mlm.data.held_out import HeldOut
 from keras_mlm.data.left_out import LeftOut, start_of
 from keras_mlm.data.manifest import Manifest, Split
@@ -30,6 +29,7 @@ from keras_mlm.data.token_record import TokenRecord, token_dtype_for
 from keras_mlm.data.word_counter import WordCounter
 from keras_mlm.data.worker_pool import WorkerPool
 from keras_mlm.errors import InputError
+from keras_mlm.freed_memory import give_freed_memory_back
 from keras_mlm.tokenizers.annotator import Annotator
 from keras_mlm.tokenizers.learn_vocabulary import learn_from_words
 from keras_mlm.tokenizers.vocabulary_file import vocabulary_hash

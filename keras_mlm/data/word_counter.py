@@ -8,8 +8,8 @@ from typing import Any
 import tensorflow as tf
 
 from keras_mlm.data.document_split import DocumentSplit
-from keras_mlm.data.freed_memory import give_freed_memory_back
 from keras_mlm.data.held_out import HeldOut
+from keras_mlm.freed_memory import give_freed_memory_back
 from keras_mlm.tokenizers.count_words import count_words
 
 

@@ -1,12 +1,13 @@
 """The memory that XLA's compiler frees, given back to the system."""
 
-import ctypes
 import functools
 import threading
 from collections.abc import Callable
 from typing import Any
 
 import tensorflow as tf
+
+from keras_mlm.freed_memory import give_freed_memory_back
 
 SECONDS = 1.0
 
@@ -16,7 +17,6 @@ class CompilerHeap:
 
     XLA and LLVM make and free millions of small objects on every thread, and glibc keeps the pages: of a BERT base
     1.4 GB, on which the step's own arrays would then come. Afterwards is too late: the first step is the highest point.
-    Where the C library has no `malloc_trim`, nothing is done.
 
     Example:
         ```python
@@ -27,7 +27,6 @@ class CompilerHeap:
     """
 
     def __init__(self) -> None:
-        self._trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
         self._lock = threading.Lock()
         self._over: threading.Event | None = None
 
@@ -63,13 +62,13 @@ class CompilerHeap:
 
     def _begin(self) -> None:
         with self._lock:
-            if self._trim is not None and self._over is None:
+            if self._over is None:
                 self._over = threading.Event()
                 threading.Thread(target=self._watch, args=(self._over,), daemon=True).start()
 
     def _watch(self, over: threading.Event) -> None:
         while not over.wait(SECONDS):
-            self._trim(0)  # type: ignore[misc]
+            give_freed_memory_back()
 
     def _end(self) -> None:
         with self._lock:

@@ -48,10 +48,12 @@ def test_a_new_process_and_the_tf1_loader_run_it(exported, served, tmp_path):
     run_in_a_new_process(exported, served, tmp_path)
 
 
+@pytest.mark.slow
 def test_a_new_process_and_the_tf1_loader_run_a_classifier(exported_classifier, served_classifier, tmp_path):
     run_in_a_new_process(exported_classifier, served_classifier, tmp_path)
 
 
+@pytest.mark.slow
 def test_a_new_process_and_the_tf1_loader_run_a_tagger(exported_tagger, served_tagger, tmp_path):
     run_in_a_new_process(exported_tagger, served_tagger, tmp_path)
 

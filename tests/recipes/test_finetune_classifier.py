@@ -123,6 +123,7 @@ def test_several_labels_and_windows(model, texts, tmp_path, capsys):
     assert "water" in (tmp_path / "answers.tsv").read_text()
 
 
+@pytest.mark.slow
 def test_an_imported_encoder_is_fine_tuned_and_goes_home_again(model, texts, tmp_path):
     convert = recipe("convert")
     convert(source=str(model), target=f"hf:{tmp_path / 'encoder'}", architecture="BertModel")

@@ -65,7 +65,7 @@ def test_a_larger_budget_or_machine_takes_a_larger_model(minutes, speed, preset,
         choose_preset(make, PretrainingConfig(steps=1), lambda config: 0.1)
 
 
-@pytest.mark.parametrize("lengths", [1, 2])
+@pytest.mark.parametrize("lengths", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_the_pace_is_measured_without_the_tracing(lengths):
     config = BertConfig(50, 1, 1, 8, 16, 16, dropout=0.0)
     ids = np.full((4, 16), 7, "int32")
