@@ -165,7 +165,7 @@ def _alike(examples: tuple[Any, ...], shuffled: bool) -> tf.data.Dataset:
     """Return batches of rows of similar length, cut where the longest ends."""
 
     def cut(rows: Any, *others: Any) -> tuple[Any, ...]:
-        longest = tf.reduce_max(tf.math.count_nonzero(rows, axis=1, dtype=tf.int32))
+        longest = tf.maximum(1, tf.reduce_max(tf.math.count_nonzero(rows, axis=1, dtype=tf.int32)))
         return rows[:, :longest], *(other[:, :longest] if other.shape.rank == 2 else other for other in others)
 
     rows = tf.data.Dataset.from_tensor_slices(examples)

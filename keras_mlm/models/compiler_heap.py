@@ -49,7 +49,6 @@ class CompilerHeap:
 
             made = make_function(traced)
 
-            @functools.wraps(made)
             def call(data: Any) -> Any:
                 try:
                     return made(data)

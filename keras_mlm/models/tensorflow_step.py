@@ -12,6 +12,7 @@ from keras_mlm.layers.modeling.sums import whole_sum
 from keras_mlm.models.compiler_heap import CompilerHeap
 from keras_mlm.models.keras_repairs import apply_reduced_gradients, repair_logs_of_workers
 
+# One a process, as the heap is.
 HEAP = CompilerHeap()
 
 

@@ -64,4 +64,6 @@ def test_what_a_network_finds_does_not_depend_on_padding(model, monkeypatch):
         alone = model.model.predict(row[None, :length], verbose=0)[0]
         np.testing.assert_allclose(alone, answer[:length] if answer.ndim == 2 else answer, atol=1e-5)
     if isinstance(model, NeuralModel):
-        assert model.predict(["", *sentences])[1:].tolist() == together.argmax(axis=1).tolist()
+        found = model.predict(["", *sentences])
+        assert found[1:].tolist() == together.argmax(axis=1).tolist()
+        neural_models.fitted(model.model, *[(model._rows(["", ""]), np.array([0, 1]))] * 2)  # of no words at all
