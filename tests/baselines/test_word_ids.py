@@ -67,3 +67,4 @@ def test_what_a_network_finds_does_not_depend_on_padding(model, monkeypatch):
         found = model.predict(["", *sentences])
         assert found[1:].tolist() == together.argmax(axis=1).tolist()
         neural_models.fitted(model.model, *[(model._rows(["", ""]), np.array([0, 1]))] * 2)  # of no words at all
+        assert np.isfinite(model.model.predict(batch, verbose=0)).all()
