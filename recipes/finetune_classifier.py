@@ -70,7 +70,7 @@ def finetune_classifier(
         learning_rate: The highest rate; by default by the width of the model, 2e-3 for tiny, 3e-5 for base.
         layer_decay: Rate of each encoder block as a share of that of the block above; by default 0.9,
             from scratch 1.
-        dropout: Share dropped while fine-tuning; by default 0.3 for tiny and mini, else 0.1.
+        dropout: Share dropped while fine-tuning; by default 0.3 for tiny and mini, else, and for pairs, 0.1.
         precision: Of the products; by default mixed_bfloat16 on a CPU that has it, if training takes minutes. What
             is kept, and measured, computes in float32.
         seeds: How many times to train, with seeds 0, 1, ...; figures are then means and deviations.
@@ -116,9 +116,9 @@ def finetune_classifier(
     classifier = starting_model(BertTextClassifier, classes, **source, dropout=dropout, **head)
     classes = classifier.classes
     tuning = FineTuning.for_model(
-        classifier.config, len(sets["train"]), pretrained=model is not None, epochs=epochs, patience=patience,
-        batch_size=batch_size, learning_rate=learning_rate, layer_decay=layer_decay, dropout=dropout,
-        precision=precision,
+        classifier.config, len(sets["train"]), pretrained=model is not None, pairs=pair is not None, epochs=epochs,
+        patience=patience, batch_size=batch_size, learning_rate=learning_rate, layer_decay=layer_decay,
+        dropout=dropout, precision=precision,
     )  # fmt: skip
     run = RunFolder(output)
     settings = {

@@ -35,7 +35,7 @@ class BertTexts:
 
     def fit(self, train: tuple[list[Any], Any], dev: tuple[list[Any], Any], seed: int) -> None:
         """Learn from texts and class numbers; keep what is best on those of dev."""
-        tuning = self._start(len(train[0]), seed)
+        tuning = self._start(len(train[0]), seed, pairs=not isinstance(train[0][0], str))
         rows, dev_rows = self.model.encode(train[0]), self.model.encode(dev[0])
 
         def score() -> dict[str, float]:
@@ -53,11 +53,11 @@ class BertTexts:
         """The size of what has been learned, as float32."""
         return 4 * self.model.count_params() / 1e6
 
-    def _start(self, examples: int, seed: int) -> FineTuning:
+    def _start(self, examples: int, seed: int, pairs: bool = False) -> FineTuning:
         keras.utils.set_random_seed(seed)
         trained = load_model(self.folder)
         tuning = FineTuning.for_model(
-            trained.config, examples, pretrained=not self.random, tags=self.kind is not BertTextClassifier
+            trained.config, examples, pretrained=not self.random, tags=self.kind is not BertTextClassifier, pairs=pairs
         )
         head: dict[str, Any] = {"length": self.length}
         if self.kind is BertTextClassifier:

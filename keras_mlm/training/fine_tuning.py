@@ -29,6 +29,8 @@ PATIENT_STEPS = 300
 # fine_tuning_rates.py. Between widths it is a power of them; beyond nothing was measured.
 TEXT_RATES = {128: 2e-3, 256: 1.2e-3, 768: 3e-5}
 TAG_RATES = {128: 2.2e-3, 256: 1.1e-3, 768: 6e-5}
+# Of pre-trained models of these widths pairs take such a share of the rate, and so many steps of a width of 128.
+PAIR_RATE, PAIR_STEPS = 0.25, 850
 
 
 @dataclasses.dataclass(frozen=True)
@@ -81,7 +83,14 @@ class FineTuning:
 
     @classmethod
     def for_model(
-        cls, config: BertConfig, examples: int, *, pretrained: bool = True, tags: bool = False, **given: Any
+        cls,
+        config: BertConfig,
+        examples: int,
+        *,
+        pretrained: bool = True,
+        tags: bool = False,
+        pairs: bool = False,
+        **given: Any,
     ) -> "FineTuning":
         """Return what is sensible for the width of a model and so many examples, but for what is given.
 
@@ -91,6 +100,8 @@ class FineTuning:
             pretrained: bool, whether there is something in the lower layers to keep. Defaults to `True`.
             tags: bool, whether words are learned from rather than texts: every word is an example, so fewer rows a step
                 at a higher rate, more steps and less dropout are the better. Defaults to `False`.
+            pairs: bool, whether the texts are pairs: how two texts belong together is learned from little else than
+                pre-training, which a lower rate, less dropout and fewer steps keep. Defaults to `False`.
             **given: entries of `FineTuning`; those that are `None` are chosen.
 
         Returns:
@@ -103,9 +114,12 @@ class FineTuning:
         # Small models forget little and overfit soon: they take rates that larger ones do not survive, more dropout,
         # and many epochs.
         width = max(config.hidden_dim, 128)  # below that nothing was measured
-        steps = (6000 if tags else 3300) * 128 / width
+        keeping = small and pairs and pretrained
+        steps = (6000 if tags else PAIR_STEPS if keeping else 3300) * 128 / width
         widths, rates = zip(*(TAG_RATES if tags else TEXT_RATES).items(), strict=True)
         rate = math.exp(np.interp(math.log(width), np.log(widths), np.log(rates)))
+        if keeping:
+            rate *= PAIR_RATE
         in_an_epoch = max(examples, 1) / batch_size
         epochs = given.get("epochs") or max(3, min(40 if tags else 100, round(steps / in_an_epoch)))
         operations = 6 * 12 * config.num_layers * config.hidden_dim**2 * TOKENS * examples * epochs
@@ -116,7 +130,7 @@ class FineTuning:
             "batch_size": batch_size,
             "learning_rate": rate,
             "layer_decay": 0.9 if pretrained else 1.0,
-            "dropout": 0.3 if small and not tags else 0.1,
+            "dropout": 0.3 if small and not tags and not keeping else 0.1,
             "precision": fastest_precision() if operations > LONG else "float32",
         }
         return cls(**{**chosen, **{name: value for name, value in given.items() if value is not None}})

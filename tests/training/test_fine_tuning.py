@@ -25,6 +25,17 @@ def test_what_is_given_stays_and_the_rest_follows_model_and_data():
     assert words.batch_size < tiny.batch_size and words.dropout < tiny.dropout
 
 
+def test_pairs_keep_what_small_models_know_of_two_texts():
+    small, wide = (BertConfig.from_preset(preset, vocabulary_size=9) for preset in ("tiny", "base"))
+    texts, pairs = (FineTuning.for_model(small, 18000, pairs=pairs) for pairs in (False, True))
+    assert pairs.learning_rate < texts.learning_rate / 2 and pairs.dropout < texts.dropout
+    assert 3 <= pairs.epochs < texts.epochs
+    # There is nothing to keep in random weights, and wide models take a low rate anyway.
+    for config, pretrained in ((small, False), (wide, True)):
+        one, other = (FineTuning.for_model(config, 18000, pretrained=pretrained, pairs=p) for p in (False, True))
+        assert one == other
+
+
 @pytest.mark.parametrize(("tags", "mini"), [(False, 1.2e-3), (True, 1.1e-3)])
 def test_wider_models_take_lower_rates_and_those_between_two_widths_what_is_between(tags, mini):
     configs = [BertConfig(9, num_layers=1, num_heads=2, hidden_dim=width) for width in (64, 128, 256, 512, 768, 1024)]
