@@ -48,9 +48,9 @@ def run_recipe(name: str, *arguments: str | Path) -> int:
     return ended.value.code or 0
 
 
-def save_small_model(folder: Path, vocabulary: list[str], **entries: object) -> Path:
+def save_small_model(folder: Path, vocabulary: list[str], *, seed: int = 0, **entries: object) -> Path:
     """Write a model of one narrow layer, or of other sizes, with weights that no earlier test has a part in."""
-    keras.utils.set_random_seed(0)
+    keras.utils.set_random_seed(seed)
     sizes = {"num_layers": 1, "num_heads": 1, "hidden_dim": 16, "intermediate_dim": 16, "max_sequence_length": 16}
     config = BertConfig(len(vocabulary), **{**sizes, **entries})
     save_model(BertPretrainer(config, tokenizer=WordPieceTokenizer(vocabulary)), str(folder))
