@@ -231,7 +231,7 @@ def draw_curves(jobs: list[Job], labelled: str, path: str) -> None:
     if not curves:
         return
     systems = [system for system in _in_any(jobs) if system != "majority"]
-    rows = -(-len(curves) // 2)
+    rows, colors = -(-len(curves) // 2), pyplot.get_cmap("tab20")  # there are more systems than usual colors
     figure, places = pyplot.subplots(rows, 2, figsize=(11, 0.6 + 4.2 * rows), squeeze=False, layout="constrained")
     for place, (name, curve) in itertools.zip_longest(places.flat, curves.items(), fillvalue=("", [])):
         place.set_visible(bool(curve))
@@ -245,8 +245,9 @@ def draw_curves(jobs: list[Job], labelled: str, path: str) -> None:
             means = [statistics.mean(scores) for _, scores in points]
             spread = [statistics.stdev(scores) if len(scores) > 1 else 0.0 for _, scores in points]
             ours = system.startswith("bert ") and not system.endswith(RANDOM)
-            place.errorbar([count for count, _ in points], means, spread, label=system, color=f"C{number}", marker="o",
-                           capsize=3, linewidth=2.6 if ours else 1.2, markersize=6 if ours else 4)  # fmt: skip
+            at = [count for count, _ in points]
+            place.errorbar(at, means, spread, label=system, color=colors(number), marker="o", capsize=3,
+                           linewidth=2.6 if ours else 1.2, markersize=6 if ours else 4)  # fmt: skip
         place.set(title=name, xscale="log", xlabel="labelled examples", ylabel="accuracy")
         place.set_xticks(counts, [f"{count:,}" for count in counts])
         place.set_xticks([], minor=True)
