@@ -29,7 +29,8 @@ PATIENT_STEPS = 300
 # fine_tuning_rates.py. Between widths it is a power of them; beyond nothing was measured.
 TEXT_RATES = {128: 2e-3, 256: 1.2e-3, 768: 3e-5}
 TAG_RATES = {128: 2.2e-3, 256: 1.1e-3, 768: 6e-5}
-# Of pre-trained models of these widths pairs take such a share of the rate, and so many steps of a width of 128.
+# For pairs, pre-trained models of up to 256 take such a share of that rate, and so many steps of a width of 128, with
+# which alone it was measured.
 PAIR_RATE, PAIR_STEPS = 0.25, 850
 
 
